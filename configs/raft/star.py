@@ -1,0 +1,34 @@
+"""RAFT*: RAFT-small on degraded clips, without diffusion features; the baseline of every
+comparison.
+
+From scratch, or as a finetune from a folder of converted weights (then with a lower rate). Run:
+    python train.py --config configs/raft/star.py --workdir runs/star \
+        --config.checkpoint.init_from=models/raft-small --config.optimizer.lr=1e-4
+"""
+
+import ml_collections
+
+
+def get_config():
+    """Returns the configuration."""
+    config = ml_collections.ConfigDict()
+    config.task = dict(
+        name="optical_flow", iters=12, gamma=0.8, max_flow=400.0, batch_norm="frozen"
+    )
+    config.model = dict(name="raft-small", lookup="matmul")
+    config.optimizer = dict(lr=4e-4, schedule="one_cycle", weight_decay=1e-4, clip_norm=1.0)
+    config.data = dict(
+        source="host",
+        num_workers=0,
+        keys=("lq", "hq", "flow", "valid", "weight"),
+        scene=dict(frames=2, height=128, width=160, min_shapes=2),
+    )
+    config.degrade = dict(mode="clip", min_severity=0.0, max_severity=5.5)
+    config.train = dict(steps=4000, batch_size=4, steps_per_call=1, max_bad_steps=10)
+    config.eval = dict(every=500, batches=8)
+    config.checkpoint = dict(every=500, keep=3, init_from="")
+    config.mesh = dict(data=-1, fsdp=1)
+    config.precision = "p=f32,c=f32"
+    config.seed = 3
+    config.log = dict(every=50, pictures_every=500, tensorboard=True)
+    return config

@@ -1,0 +1,43 @@
+"""DA-Flow in JAX: optical flow that holds on degraded video.
+
+>>> import daflow_jax as daflow
+>>> model = daflow.load("daflow-nano")
+>>> flow = model(frames)  # (T, H, W, 3) -> float32 (T-1, H, W, 2), pixels (dx right, dy down)
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {  # public name: the module that defines it
+    "Model": "api",
+    "Result": "predict",
+    "create": "api",
+    "flow_to_rgb": "viz",
+    "load": "api",
+    "read_flow": "io.flow",
+    "read_image": "io.image",
+    "read_video": "io.video",
+    "save": "api",
+    "warp": "api",
+    "write_flow": "io.flow",
+    "write_image": "io.image",
+}
+_MODULES = ("degrade", "metrics", "models", "sharding", "tasks")
+
+__all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Returns a public name, importing its module on first use: importing us starts no backend."""
+    if name in _HOMES:
+        module = importlib.import_module(f"daflow_jax.{_HOMES[name]}")
+        return getattr(module, {"read_video": "frames"}.get(name, name))
+    if name in _MODULES:
+        return importlib.import_module(f"daflow_jax.{name}")
+    raise AttributeError(f"module 'daflow_jax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,243 @@
+"""The Python interface: load a model by name, call it on frames, read and write flow."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from daflow_jax import errors, model_folder, models, predict
+from daflow_jax.ops import warp as _warp
+from daflow_jax.predict import Estimator, Layout, Result, Stream
+
+
+class Model:
+    """A flow network with its weights; call it on frames.
+
+    Attributes:
+        module: the Flax Linen module; `module.apply(variables, frames, iters)` is pure, takes float
+            (b, f, h, w, 3) in [0, 1] with h and w multiples of `config.multiple` and at least 128.
+        variables: {"params": ..., maybe "batch_stats": ...}; `params` is the first of them.
+        config: the network's configuration. name: what it was saved as. meta: its config.json.
+    """
+
+    def __init__(
+        self,
+        config: Any,
+        variables: Any,
+        *,
+        meta: dict[str, Any] | None = None,
+        device: str = "auto",
+        precision: str = "fp32",
+        seed: int = 0,
+        layout: Layout = Layout(),  # noqa: B008
+        tell: Callable[..., None] = lambda line, end="\n": None,
+    ):
+        """Puts the weights on a device.
+
+        Args:
+            device: "auto", "cpu", "gpu", "tpu" or one of several, "cuda:1".
+            precision: "fp32", or "bf16" for the layers; correlation and flow stay float32.
+            seed: of the noise that diffusion models start from.
+            layout: batch, size buckets, tiles.
+            tell: called like `print` with text about compiling and memory.
+        """
+        if precision not in ("fp32", "bf16"):
+            raise errors.UserError(f"precision {precision!r}", "is unknown", "Use fp32 or bf16")
+        self.config, self.meta = config, meta or {}
+        self.name = self.meta.get("name", config.family)
+        self.module = models.build(config, dtype=jnp.bfloat16 if precision == "bf16" else None)
+        self.layout, self.precision, self.seed = layout, precision, seed
+        matmul = "highest" if precision == "fp32" else None
+        self.runner = predict.Runner(
+            self.module, variables, find_device(device), seed, matmul, tell
+        )
+
+    @property
+    def variables(self) -> Any:
+        """The weights on the device, {"params": ..., maybe "batch_stats": ...}."""
+        return self.runner.variables
+
+    @property
+    def params(self) -> Any:
+        """The learned part of `variables`."""
+        return self.runner.variables["params"]
+
+    @property
+    def num_parameters(self) -> int:
+        """The number of learned values."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.params))
+
+    def __call__(
+        self,
+        frames: np.ndarray | tuple[np.ndarray, np.ndarray],
+        *,
+        bidirectional: bool = False,
+        iters: int | None = None,
+        all: bool = False,
+        denoise_steps: int | None = None,
+        tap_step: int | None = None,
+        init_flow: np.ndarray | None = None,
+    ) -> np.ndarray | Result:
+        """Returns float32 flow in pixels of the frames: (dx right, dy down), frame k to k+1.
+
+        Args:
+            frames: (t, h, w, 3) gives (t-1, h, w, 2); a pair (a, b) of (h, w, 3) gives (h, w, 2).
+                uint8, uint16 or float in [0, 1]; grey and alpha are handled; any size from 2x2.
+            bidirectional: return a Result with backward flow, occlusion and confidence.
+            iters: refinement steps; None is the model's own default, usually 12.
+            all: return a Result with the flow after every step.
+            denoise_steps, tap_step: of models with a diffusion backbone.
+            init_flow: flow in pixels that the refinement starts from, shaped as the result.
+
+        Raises:
+            UserError: frames of another dtype, range or shape; the rule and remedy are named.
+        """
+        lone = isinstance(frames, tuple | list)
+        stack = _stack(frames)
+        estimator = self.estimator(iters, all, denoise_steps, tap_step)
+        if init_flow is not None:
+            init_flow = np.asarray(init_flow, np.float32).reshape(-1, *np.shape(init_flow)[-3:])
+        result = predict.run_clip(estimator, stack, bidirectional, init_flow)
+        if lone and len(stack) == 2:
+            result = _only(result)
+        return result if bidirectional or all else result.flow
+
+    def stream(
+        self,
+        frames: Iterable[np.ndarray] | None = None,
+        *,
+        warm_start: bool = True,
+        bidirectional: bool = False,
+        iters: int | None = None,
+        denoise_steps: int | None = None,
+        tap_step: int | None = None,
+    ) -> "Flows":
+        """Returns an iterator over the flow of each pair of neighbours, at constant memory.
+
+        Yields (h, w, 2) arrays, or Results if bidirectional; `reset(frames)` starts over.
+        """
+        estimator = self.estimator(iters, False, denoise_steps, tap_step)
+        return Flows(estimator, frames, warm_start=warm_start, bidirectional=bidirectional)
+
+    def estimator(
+        self,
+        iters: int | None = None,
+        all_iterations: bool = False,
+        denoise_steps: int | None = None,
+        tap_step: int | None = None,
+    ) -> Estimator:
+        """Returns what estimates the flow of frames in memory with these settings."""
+        iters = self.meta.get("defaults", {}).get("iters", 12) if iters is None else iters
+        if iters < 1:
+            raise errors.UserError(f"iters {iters}", "must be 1 or more", "Use 12")
+        if tap_step is not None and not 0 <= tap_step < (denoise_steps or 1):
+            rule = f"is not in 0..{(denoise_steps or 1) - 1} of {denoise_steps or 1} steps"
+            raise errors.UserError(f"tap_step {tap_step}", rule, "Lower it or raise denoise_steps")
+        options = predict.Options(iters, all_iterations, denoise_steps, tap_step)
+        if options.diffusion() and self.config.family != "daflow":
+            name = next(iter(options.diffusion()))
+            raise errors.UserError(
+                name, f"{self.name} has no diffusion backbone", "Leave it out or use daflow-nano"
+            )
+        return Estimator(self.runner, options, self.layout)
+
+
+class Flows(Stream):
+    """Iterates over plain flow (h, w, 2), or over Results if bidirectional."""
+
+    def __next__(self) -> Any:
+        result = super().__next__()
+        return result if self._bidirectional else result.flow
+
+
+def _only(result):
+    """Returns the Result of the one pair without the pair axis."""
+    steps = result.iterations
+    first = Result(*(None if value is None else value[0] for value in result))
+    return first._replace(iterations=None if steps is None else steps[:, 0])
+
+
+def _stack(frames):
+    if not isinstance(frames, tuple | list):
+        frames = np.asarray(frames)
+        if frames.ndim == 3:  # grey (t, h, w)
+            frames = frames[..., None]
+        if frames.ndim != 4:
+            raise errors.UserError(
+                "frames",
+                f"shape {frames.shape} is not (t, h, w, 3)",
+                "Pass a pair as a tuple (a, b)",
+            )
+        return predict.as_frames(frames)
+    grey = lambda frame: frame[..., None] if frame.ndim == 2 else frame  # noqa: E731
+    parts = [predict.as_frames(grey(np.asarray(frame))) for frame in frames]
+    shapes = sorted({f"{part.shape[1]}x{part.shape[0]}" for part in parts})
+    if len(shapes) > 1:
+        raise errors.UserError(
+            "frames", f"sizes {' and '.join(shapes)}; frames share a size", "Resize them"
+        )
+    return np.stack(parts)
+
+
+def find_device(name: str = "auto") -> jax.Device:
+    """Returns the device called "auto", "cpu", "gpu", "tpu" or one by number, "cuda:1"."""
+    platform, _, index = name.partition(":")
+    if platform == "auto":
+        return jax.devices()[0]
+    if platform not in ("cpu", "gpu", "cuda", "rocm", "tpu"):
+        raise errors.UserError(
+            f"device {name}",
+            "is unknown",
+            errors.nearest(platform, ["auto", "cpu", "gpu", "tpu", "cuda:1"]),
+        )
+    try:
+        found = jax.devices(platform)
+        return found[int(index or 0)]
+    except RuntimeError:
+        seen = ", ".join(sorted({device.platform for device in jax.devices()}))
+        extra = "daflow-jax[tpu]" if platform == "tpu" else "daflow-jax[cuda12]"
+        raise errors.UserError(
+            f"--device {name}", f"JAX sees only {seen}", f"Install {extra} or run: daflow doctor", 3
+        ) from None
+    except (ValueError, IndexError):
+        raise errors.UserError(
+            f"--device {name}", f"JAX sees {len(found)} of this kind", "Count from 0", 3
+        ) from None
+
+
+def load(name: str | Path, **options) -> Model:
+    """Returns the model of a name, a model folder or its .safetensors file; options as in Model."""
+    loaded = model_folder.load(model_folder.resolve(name))
+    if loaded.config.family == "restorer":
+        raise errors.UserError(name, "restores frames, it has no flow", "Train DA-Flow on it")
+    return Model(loaded.config, loaded.variables, meta=loaded.meta, **options)
+
+
+def create(config: Any) -> tuple[Any, Any]:
+    """Returns the Linen module and the abstract variables of a preset's name or a configuration."""
+    config = models.preset(config) if isinstance(config, str) else config
+    return models.build(config), model_folder.abstract_variables(config)
+
+
+def save(model: Model, path: str | Path, *, name: str | None = None) -> Path:
+    """Returns the model folder written at `path`; `load` reads it back bit for bit."""
+    return model_folder.save(
+        path,
+        model.config,
+        model.variables,
+        name=name or model.name,
+        defaults=model.meta.get("defaults"),
+        training=model.meta.get("training"),
+    )
+
+
+def warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """Returns `image` (h, w, c) read where `flow` (h, w, 2) points: frame 2 on frame 1's grid.
+
+    Float32, 0 where the flow leaves the image.
+    """
+    arrays = jnp.asarray(image, jnp.float32), jnp.asarray(flow, jnp.float32)
+    return np.asarray(jax.jit(_warp.warp)(*arrays))

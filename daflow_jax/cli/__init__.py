@@ -1,0 +1,88 @@
+"""The command `daflow`: one module a verb, imported only when it is asked for."""
+
+import argparse
+import importlib
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+from daflow_jax import __version__, errors
+
+COMMANDS = {  # verb: (module, one line)
+    "demo": ("demo", "estimate flow of a degraded clip made on the spot, beside baselines"),
+    "flow": ("flow", "optical flow of a pair, list, folder, glob or video"),
+    "degrade": ("degrade", "make images, folders, videos or pairs worse by a recorded recipe"),
+    "eval": ("evaluate", "errors of models, baselines or stored flow on pairs with true flow"),
+    "doctor": ("doctor", "check versions, devices, memory, cache and optional parts"),
+    "export": ("export", "save a fixed-size function as StableHLO for serving"),
+    "convert": ("convert", "flow file formats; published PyTorch weights to a model folder"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses bad usage in one line, as every other refusal."""
+
+    def error(self, message: str):
+        self.exit(2, f"daflow: error: {message}. See: {self.prog} --help.\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code of one command line."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    args = _parser(argv).parse_args(argv)
+    if args.command is None:
+        _parser([]).print_help()
+        return 2
+    try:
+        return args.module.run(args)
+    except KeyboardInterrupt:
+        print("daflow: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:  # the border: every failure becomes a line and an exit code
+        if getattr(args, "debug", False):
+            raise
+        return _report(error)
+
+
+def _parser(argv: Sequence[str]) -> Parser:
+    """Returns the parser; only the verb found in `argv` gets its options."""
+    parser = Parser(
+        prog="daflow",
+        description="Optical flow that holds on degraded video.",
+        epilog="Each command explains itself: daflow flow --help.",
+    )
+    parser.add_argument("--version", action="version", version=f"daflow {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    verb = next((word for word in argv if not word.startswith("-")), None)
+    module = None
+    for name, (file, text) in COMMANDS.items():
+        if name == verb:
+            module = importlib.import_module(f"daflow_jax.cli.{file}")
+            module.add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=text)
+    parser.set_defaults(module=module)
+    return parser
+
+
+def _report(error: Exception) -> int:
+    if isinstance(error, errors.UserError):
+        print(f"daflow: error: {error}", file=sys.stderr)
+        return error.code
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        print(f"daflow: error: {error.filename}: {error.strerror}.", file=sys.stderr)
+        return 3 if error.errno == 28 else 2
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="daflow-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        traceback.print_exception(error, file=log)
+    first = (str(error).splitlines() or [""])[0]
+    print(
+        f"daflow: error: unexpected {type(error).__name__}: {first}. Details: {log.name}.",
+        file=sys.stderr,
+    )
+    return 1

@@ -1,0 +1,60 @@
+"""What a person sees while a command works: notes and progress on stderr."""
+
+import sys
+import time
+from types import TracebackType
+
+
+class Console:
+    """Writes notes to stderr unless quiet."""
+
+    def __init__(self, quiet: bool = False):
+        self.quiet = quiet
+
+    def note(self, line: str, end: str = "\n") -> None:
+        """Writes one line, or a part of one."""
+        if not self.quiet:
+            print(line, end=end, file=sys.stderr, flush=True)
+
+
+class Progress:
+    """Counts work done: a bar on a terminal, else a line every ten seconds.
+
+    Args:
+        total: None where nobody knows the number.
+    """
+
+    def __init__(self, console: Console, what: str, unit: str, total: int | None = None):
+        self._console, self._what, self._unit, self._total = console, what, unit, total
+        self._bar, self._done = None, 0
+        self._begun = self._said = time.monotonic()
+        if not console.quiet and sys.stderr.isatty():
+            import tqdm
+
+            self._bar = tqdm.tqdm(total=total, desc=what, unit=f" {unit}", leave=False)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def step(self) -> None:
+        """Counts one more."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.update()
+        elif time.monotonic() - self._said >= 10:
+            self._said = time.monotonic()
+            self._console.note(self._line())
+
+    def _line(self) -> str:
+        rate = self._done / (time.monotonic() - self._begun)
+        if self._total is None:
+            return f"{self._what}: {self._done} {self._unit}, {rate:.2f}/s"
+        left = (self._total - self._done) / rate
+        counted = f"{self._what}: {self._done}/{self._total} {self._unit}"
+        return f"{counted}, {rate:.2f}/s, {left:.0f} s left"

@@ -1,0 +1,134 @@
+"""`daflow demo`: a degraded clip made on the spot, its flow, and how far off it is."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from daflow_jax import errors, viz
+from daflow_jax.cli import console, options
+
+_BASELINES = ("dis", "zero")
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the verb and its options."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="estimate flow of a degraded clip made on the spot, beside baselines",
+        description="Needs no download: generates, degrades, estimates, prints the errors.",
+        **options.examples(
+            "daflow demo",
+            "daflow demo --size 256x320 --degrade h264:4 --seed 7",
+            "daflow demo --out my_demo --json",
+        ),
+    )
+    options.add_common(parser, "daflow_demo")
+    options.add_model(parser)
+    options.add_layout(parser, bucket=64)
+    parser.add_argument(
+        "--size", type=options.size, default=(192, 256), metavar="HxW", help="of frames (192x256)"
+    )
+    parser.add_argument(
+        "--degrade", default="calibration:3", metavar="RECIPE:LEVEL", help="(calibration:3)"
+    )
+    parser.add_argument("--open", action="store_true", help="show the picture afterwards")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Returns the exit code after writing frames, flow, picture and summary.json."""
+    from daflow_jax.cli import evaluate, measure, methods
+
+    begun = time.monotonic()
+    degradations = evaluate.parse_degradations(args.degrade, clean=False)
+    options.start(args)
+    talk = console.Console(args.quiet)
+    model = options.load(args, args.model, talk.note)
+    compared = [
+        methods.of_model(model, args.iters, args.denoise_steps, args.tap_step),
+        *map(methods.of_baseline, _BASELINES),
+    ]
+    clean, flow, valid, occluded = _clip(args)
+    frames = degradations[0].apply(clean, args.seed)
+    estimates = {method.name: method(frames[0], frames[1]) for method in compared}
+    scores = {
+        name: measure.ratio(measure.pair_sums(estimate, flow, valid, occluded)["epe"])
+        for name, estimate in estimates.items()
+    }
+    summary = {
+        "schema": 1,
+        "model": compared[0].record,
+        "degradation": str(degradations[0]),
+        "size": list(args.size),
+        "seed": args.seed,
+        "epe": {name: round(score, 4) for name, score in scores.items()},
+        "seconds": {method.name: round(method.seconds[0], 3) for method in compared},
+        "total_seconds": round(time.monotonic() - begun, 1),
+    }
+    picture = _write(Path(args.out), clean, frames, flow, valid, estimates, summary)
+    if args.json:
+        print(json.dumps(summary))
+    else:
+        _print(summary, picture)
+    if args.open:
+        _open(picture)
+    return 0
+
+
+def _clip(args):
+    """Returns clean frames uint8 (2, h, w, 3), true flow, valid and occluded of the first pair."""
+    from daflow_jax.generate import host, scene
+
+    height, width = args.size
+    config = scene.SceneConfig(
+        frames=2, height=height, width=width, still_share=0.0, num_textures=12
+    )
+    clip = host.clip(config, args.seed, 0)
+    clean = np.rint(np.asarray(clip["hq"]) * 255).astype(np.uint8)
+    occluded = clip["occlusion"][0] if "occlusion" in clip else None
+    return clean, clip["flow"][0], clip["valid"][0], occluded
+
+
+def _write(out, clean, frames, truth, valid, estimates, summary):
+    """Returns the path of the contact sheet after writing everything."""
+    from daflow_jax.cli import pictures
+    from daflow_jax.io import atomic, flow, image
+
+    for index, (good, bad) in enumerate(zip(clean, frames, strict=True), 1):
+        image.write_image(out / f"clean{index}.png", good)
+        image.write_image(out / f"frame{index}.png", bad)
+    flow.write_flow(out / "truth.flo", truth, valid)
+    scale = pictures.max_speed(truth, valid)
+    wheels = [viz.flow_to_rgb(truth, scale, valid)]
+    for name, estimate in estimates.items():
+        flow.write_flow(out / f"{name}.flo", estimate)
+        wheels.append(viz.flow_to_rgb(estimate, scale))
+        image.write_image(out / f"{name}_wheel.png", wheels[-1])
+    mistakes = [viz.error_to_rgb(e, truth, valid, max_error=scale) for e in estimates.values()]
+    rows = [[clean[0], frames[0], frames[1], wheels[0]], wheels[1:], mistakes]
+    image.write_image(out / "demo.png", viz.sheet(rows))
+    atomic.write_text(out / "summary.json", json.dumps(summary, indent=1) + "\n")
+    return out / "demo.png"
+
+
+def _print(summary, picture):
+    height, width = summary["size"]
+    print(f"{height}x{width}, degraded by {summary['degradation']}; end-point error in pixels:")
+    for name, score in summary["epe"].items():
+        print(f"  {name:<16} {score:7.3f}   ({summary['seconds'][name]:.2f} s)")
+    print(f"{picture}: clean frame, degraded frames, true flow; estimates; their errors")
+
+
+def _open(picture):
+    import subprocess
+
+    opener = {"darwin": "open", "win32": "explorer"}.get(sys.platform, "xdg-open")
+    try:
+        subprocess.run([opener, str(picture)], check=False)
+    except FileNotFoundError:
+        raise errors.UserError(
+            "--open", f"{opener} is not installed", f"Open {picture} yourself", 3
+        ) from None

@@ -1,0 +1,162 @@
+"""`daflow export`: a fixed-size function as StableHLO, loadable with JAX alone."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from daflow_jax import __version__, errors
+from daflow_jax.cli import console, options
+
+ARTEFACT, SIGNATURE, EXAMPLE = "flow.stablehlo", "signature.json", "load_example.py"
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+
+_EXAMPLE = '''\
+"""Runs the exported function; needs jax and numpy, not daflow_jax."""
+
+import json
+import pathlib
+
+import jax
+import numpy as np
+from jax import export
+
+here = pathlib.Path(__file__).parent
+signature = json.loads((here / "signature.json").read_text())
+exported = export.deserialize(bytearray((here / "flow.stablehlo").read_bytes()))
+frames = np.random.default_rng(0).random(signature["inputs"][0]["shape"], np.float32)
+flow = jax.jit(exported.call)(frames)
+print(flow.shape, flow.dtype)
+'''
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the verb and its options."""
+    parser = subparsers.add_parser(
+        "export",
+        help="save a fixed-size function as StableHLO for serving",
+        description=(
+            "Writes a folder with the function (weights inside), its signature and an example that "
+            "loads it with JAX alone."
+        ),
+        **options.examples(
+            "daflow export --size 192x256",
+            "daflow export --size 384x512 --batch 4 --iters 8 --out served",
+            "daflow export --model daflow-nano --size 128x128 --platforms cpu,cuda,tpu",
+        ),
+    )
+    options.add_common(parser, "daflow_export")
+    options.add_model(parser)
+    parser.add_argument("--format", choices=("stablehlo",), default="stablehlo")
+    parser.add_argument("--size", type=options.size, required=True, metavar="HxW", help="of frames")
+    parser.add_argument("--batch", type=options.at_least(1), default=1, help="pairs at once (1)")
+    parser.add_argument(
+        "--platforms", default="", metavar="LIST", help="of cpu,cuda,rocm,tpu (this machine's)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace a folder that exists")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Returns the exit code after writing the folder."""
+    from daflow_jax import api
+    from daflow_jax.io import atomic
+
+    out = Path(args.out)
+    if (out / SIGNATURE).exists() and not args.overwrite:
+        raise errors.UserError(out / SIGNATURE, "exists", "Pass --overwrite or another --out")
+    options.start(args)
+    talk = console.Console(args.quiet)
+    model = api.load(
+        args.model, device=args.device, precision=args.precision, seed=args.seed, tell=talk.note
+    )
+    blob, exported = export_model(model, args)
+    signature = _signature(args, model, exported, len(blob))
+    atomic.write_bytes(out / ARTEFACT, blob)
+    atomic.write_text(out / SIGNATURE, json.dumps(signature, indent=1) + "\n")
+    atomic.write_text(out / EXAMPLE, _EXAMPLE)
+    if args.json:
+        print(json.dumps(signature))
+    else:
+        print(f"{out / ARTEFACT}: {len(blob) / 1e6:.1f} MB for {', '.join(exported.platforms)}")
+    return 0
+
+
+def export_model(model: Any, args: argparse.Namespace) -> tuple[bytes, Any]:
+    """Returns the serialised function of frames (b, f, h, w, 3) in [0, 1], and jax's Exported.
+
+    It gives float32 flow (b, f-1, h, w, 2); padding to the network's multiple is inside.
+    """
+    import jax
+    import jax.numpy as jnp
+    from jax import export
+
+    frames = jax.ShapeDtypeStruct((args.batch, model.config.frames, *args.size, 3), jnp.float32)
+    platforms = _platforms(args.platforms)
+    exported = export.export(jax.jit(_function(model, args)), platforms=platforms)(frames)
+    return bytes(exported.serialize()), exported
+
+
+def _platforms(text):
+    """Returns the platforms of a comma-separated list, None for this machine's."""
+    platforms = tuple(filter(None, text.split(",")))
+    for name in platforms:
+        if name not in PLATFORMS:
+            known = errors.nearest(name, PLATFORMS)
+            raise errors.UserError(f"--platforms {name}", "is unknown", known)
+    return platforms or None
+
+
+def _function(model, args):
+    import jax
+    import jax.numpy as jnp
+
+    from daflow_jax import predict
+
+    estimator = model.estimator(args.iters, False, args.denoise_steps, args.tap_step)
+    around = predict.fit(args.size, model.config.multiple)
+    widths = ((0, 0), (0, 0), tuple(around[:2]), tuple(around[2:]), (0, 0))
+    variables, seed = jax.device_get(model.variables), model.seed
+    apply = model.runner.function(estimator.options)
+
+    def flow(frames):
+        padded = jnp.pad(frames, widths, mode="edge")
+        with jax.default_matmul_precision(model.runner.precision or "default"):
+            flows, _ = apply(variables, jax.random.key(seed), padded)
+        height, width = args.size
+        top, left = around.top, around.left
+        return flows[-1][:, :, top : top + height, left : left + width]
+
+    return flow
+
+
+def _signature(args, model, exported, size):
+    frames, flow = exported.in_avals[0], exported.out_avals[0]
+    return {
+        "schema": 1,
+        "format": args.format,
+        "model": {"name": model.name, "sha256": model.meta.get("sha256")},
+        "iters": args.iters or model.meta.get("defaults", {}).get("iters", 12),
+        "precision": args.precision,
+        "platforms": list(exported.platforms),
+        "bytes": size,
+        "inputs": [
+            {
+                "name": "frames",
+                "shape": list(frames.shape),
+                "dtype": str(frames.dtype),
+                "axes": "batch, frame, height, width, RGB",
+                "range": [0, 1],
+            }
+        ],
+        "outputs": [
+            {
+                "name": "flow",
+                "shape": list(flow.shape),
+                "dtype": str(flow.dtype),
+                "axes": "batch, pair, height, width, (dx right, dy down)",
+                "unit": "pixels, frame k to k+1 on the grid of frame k",
+            }
+        ],
+        "daflow": __version__,
+        "calling_convention_version": exported.calling_convention_version,
+    }

@@ -1,0 +1,248 @@
+"""`daflow flow`: optical flow of pairs, folders and videos."""
+
+import argparse
+import datetime
+import itertools
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from daflow_jax import __version__, errors
+from daflow_jax.cli import console, options
+
+_SHARED = ("flo", "png16", "pfm", "flo5", "npy", "npz", "wheel", "overlay")
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the verb and its options."""
+    parser = subparsers.add_parser(
+        "flow",
+        help="optical flow of a pair, list, folder, glob or video",
+        description=(
+            "Writes the motion between neighbouring frames: pixels at the size of the frames, "
+            "(dx right, dy down), on the first frame's grid. n frames give n-1 flows."
+        ),
+        **options.examples(
+            "daflow flow frame1.png frame2.png",
+            "daflow flow clip/ --formats flo,wheel,overlay --out results",
+            "daflow flow video.mp4 --formats npy,wheel --occlusion --init warm",
+        ),
+    )
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", help="images, folders, globs, videos, @list.txt, or -"
+    )
+    options.add_common(parser, "daflow_out")
+    options.add_keep(parser)
+    options.add_model(parser)
+    options.add_layout(parser, bucket=64)
+    _add_input(parser.add_argument_group("input"))
+    _add_output(parser.add_argument_group("output"))
+
+
+def _add_input(group):
+    group.add_argument("--recursive", action="store_true", help="also folders inside folders")
+    group.add_argument(
+        "--stride", type=options.at_least(1), default=1, metavar="K", help="every K-th frame (1)"
+    )
+    group.add_argument("--size", metavar="WxH", help="of raw RGB24 frames on stdin")
+    group.add_argument(
+        "--init", choices=("zero", "warm"), default="zero", help="start of each pair (zero)"
+    )
+
+
+def _add_output(group):
+    group.add_argument(
+        "--formats", default="flo,wheel", metavar="LIST", help=f"of {','.join(_SHARED)} (flo,wheel)"
+    )
+    group.add_argument(
+        "--wheel-max", default="auto", metavar="auto|PX", help="speed of full colour (auto)"
+    )
+    group.add_argument("--bidirectional", action="store_true", help="also the backward flow")
+    group.add_argument("--occlusion", action="store_true", help="masks, 255 = hidden in the next")
+    group.add_argument("--confidence", action="store_true", help="maps, 0..1")
+    group.add_argument(
+        "--pad-last", action="store_true", help="repeat the last flow: n of n frames"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Returns the exit code after writing flows and the manifest."""
+    from daflow_jax import sequences
+    from daflow_jax.cli import outputs
+
+    args.formats = outputs.parse_formats(args.formats)
+    args.wheel_max = _wheel_max(args.wheel_max)
+    found = sequences.resolve(args.inputs, size=_stdin_size(args.size), recursive=args.recursive)
+    if "-" in args.inputs and "overlay" in args.formats:
+        raise errors.UserError(
+            "--formats overlay", "stdin can be read once only", "Save the stream to a file first"
+        )
+    if not (args.overwrite or args.skip_existing):
+        _refuse_existing(found, args)
+    options.start(args)
+    talk = console.Console(args.quiet)
+    if found.note:
+        talk.note(found.note)
+    model = options.load(args, args.model, talk.note)
+    estimator = model.estimator(args.iters, False, args.denoise_steps, args.tap_step)
+    manifest = _Manifest(args, model)
+    for sequence in found:
+        manifest.add(sequence, lambda s=sequence: _sequence(s, estimator, args, talk, manifest))
+    return manifest.close(talk)
+
+
+def _wheel_max(text):
+    try:
+        value = None if text == "auto" else float(text)
+    except ValueError:
+        value = -1.0
+    if value is not None and not value > 0:
+        raise errors.UserError(f"--wheel-max {text}", "is not a speed in pixels", "Use auto or 20")
+    return value
+
+
+def _stdin_size(text):
+    if text is None:
+        return None
+    try:
+        width, height = (int(part) for part in text.split("x"))
+    except ValueError:
+        raise errors.UserError(f"--size {text}", "is not WIDTHxHEIGHT", "Use 640x480") from None
+    return width, height
+
+
+def _refuse_existing(found, args):
+    """Raises UserError, before any work, if the first file of a sequence exists."""
+    from daflow_jax.cli import outputs
+
+    for sequence in found:
+        stem = next(_stems(sequence, args.stride))
+        for name in args.formats:
+            suffix = outputs.SUFFIX.get(name, "_wheel.png")
+            outputs.refuse_existing(Path(args.out) / sequence.name / f"{stem}{suffix}")
+
+
+def _sequence(sequence, estimator, args, talk, manifest):
+    """Returns the record of one sequence after writing its files."""
+    from daflow_jax.cli import outputs
+    from daflow_jax.predict import Stream
+
+    masks = tuple(name for name in ("occlusion", "confidence") if getattr(args, name))
+    writer = outputs.SequenceOutput(
+        Path(args.out) / sequence.name, args.formats, args.wheel_max, masks, manifest.overwrite
+    )
+    begun, pairs = time.monotonic(), 0
+    results = Stream(
+        estimator,
+        itertools.islice(sequence.frames(), 0, None, args.stride),
+        warm_start=args.init == "warm",
+        bidirectional=args.bidirectional or bool(masks),
+        where=sequence.name,
+    )
+    stems = _stems(sequence, args.stride)
+    total = None if sequence.length is None else (sequence.length - 1) // args.stride
+    try:
+        with console.Progress(talk, sequence.name, "pairs", total) as progress:
+            for result in results:
+                shown = result if args.bidirectional else result._replace(backward=None)
+                writer.write(next(stems), shown)
+                pairs += 1
+                progress.step()
+        if args.pad_last:
+            writer.write(next(stems), shown)
+        frames = itertools.islice(sequence.frames(), 0, None, args.stride)
+        writer.finish(frames if "overlay" in args.formats else (), sequence.fps or 25.0)
+    finally:
+        writer.close()
+    seconds = time.monotonic() - begun
+    return {
+        "input": sequence.name,
+        "pairs": pairs,
+        "seconds": round(seconds, 3),
+        "speed_p99": round(max(writer.speeds), 3),
+        "outputs": [str(path) for path in writer.written],
+    }
+
+
+def _stems(sequence, stride):
+    """Yields the name of each frame that is read."""
+    if sequence.names is not None:
+        return itertools.islice(iter(sequence.names), 0, None, stride)
+    return (f"{index:06d}" for index in itertools.count(0, stride))
+
+
+class _Manifest:
+    """Collects what was done and what failed; writes manifest.json."""
+
+    def __init__(self, args: argparse.Namespace, model: Any):
+        self.args, self.path = args, Path(args.out) / "manifest.json"
+        self.overwrite = args.overwrite or args.skip_existing
+        self.done: list[dict] = []
+        self.failures: list[dict] = []
+        self._errors: list[errors.UserError] = []
+        self.head = {
+            "schema": 1,
+            "command": " ".join(["daflow", *sys.argv[1:]]),
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "model": {
+                "name": model.name,
+                "sha256": model.meta.get("sha256"),
+                "iters": args.iters or model.meta.get("defaults", {}).get("iters", 12),
+                "denoise_steps": args.denoise_steps,
+                "tap_step": args.tap_step,
+                "precision": args.precision,
+                "seed": args.seed,
+                "device": str(model.runner.device),
+            },
+            "options": {
+                name: getattr(args, name)
+                for name in "formats wheel_max stride init bidirectional occlusion confidence "
+                "pad_last bucket max_size tile".split()
+            },
+            "daflow": __version__,
+        }
+        self._kept = self._previous() if args.skip_existing else {}
+
+    def _previous(self):
+        """Returns what an earlier run with the same model and options finished."""
+        if not self.path.is_file():
+            return {}
+        old = json.loads(self.path.read_text(encoding="utf-8"))
+        ours = json.loads(json.dumps(self.head))
+        if any(old.get(key) != ours[key] for key in ("model", "options")):
+            return {}
+        whole = lambda record: all(Path(file).is_file() for file in record["outputs"])  # noqa: E731
+        return {record["input"]: record for record in old["sequences"] if whole(record)}
+
+    def add(self, sequence: Any, work: Any) -> None:
+        """Runs `work` unless an earlier run did it; keeps its record or its failure."""
+        if sequence.name in self._kept:
+            self.done.append(self._kept[sequence.name])
+            return
+        try:
+            self.done.append(work())
+        except errors.UserError as error:
+            if error.code == 3:
+                raise
+            self._errors.append(error)
+            self.failures.append({"input": sequence.name, "error": str(error)})
+            print(f"daflow: error: {error}", file=sys.stderr)
+
+    def close(self, talk: console.Console) -> int:
+        """Returns the exit code after writing the file and the result."""
+        if not self.done:
+            return self._errors[0].code
+        from daflow_jax.io import atomic
+
+        summary = {**self.head, "sequences": self.done, "failures": self.failures}
+        atomic.write_text(self.path, json.dumps(summary, indent=1))
+        if self.args.json:
+            print(json.dumps(summary))
+        else:
+            for record in self.done:
+                print(
+                    f"{record['outputs'][0]}: {record['pairs']} flows in {record['seconds']:.1f} s"
+                )
+        return 5 if self.failures else 0

@@ -1,0 +1,152 @@
+"""Options that several commands share, and what has to happen before JAX starts."""
+
+import argparse
+import os
+import re
+import sys
+from typing import Any
+
+from daflow_jax import errors
+
+
+def examples(*lines: str) -> dict[str, Any]:
+    """Returns the arguments of add_parser that end the help with examples."""
+    text = "examples:\n" + "\n".join(f"  {line}" for line in lines)
+    return {"epilog": text, "formatter_class": argparse.RawDescriptionHelpFormatter}
+
+
+def add_common(parser: argparse.ArgumentParser, out: str) -> None:
+    """Adds --out and the options about what is said and what is kept."""
+    parser.add_argument("--out", metavar="DIR", default=out, help=f"results go here ({out})")
+    parser.add_argument("--json", action="store_true", help="result as one JSON object on stdout")
+    parser.add_argument("--quiet", action="store_true", help="errors only on stderr")
+    parser.add_argument("-v", "--verbose", action="store_true", help="more notes on stderr")
+    parser.add_argument("--debug", action="store_true", help="traceback on errors")
+    parser.add_argument("--seed", type=int, default=0, help="of every random draw (0)")
+
+
+def add_keep(parser: argparse.ArgumentParser) -> None:
+    """Adds the choice of what happens to results that exist."""
+    keep = parser.add_mutually_exclusive_group()
+    keep.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    keep.add_argument("--skip-existing", action="store_true", help="keep them, compute the rest")
+
+
+def add_device(parser: argparse._ActionsContainer) -> None:
+    """Adds where and in which number format the network runs."""
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        default=os.environ.get("DAFLOW_DEVICE", "auto"),
+        help="auto, cpu, gpu, tpu, or one by number: cuda:1 (auto)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "bf16"),
+        default=os.environ.get("DAFLOW_PRECISION", "fp32"),
+        help="of the layers; correlation and flow stay fp32",
+    )
+
+
+def add_model(parser: argparse.ArgumentParser, many: bool = False) -> None:
+    """Adds which model runs and how; with `many`, --model may be repeated."""
+    model = parser.add_argument_group("model")
+    text = "name, model folder or .safetensors file"
+    if many:
+        model.add_argument(
+            "--model", metavar="NAME|DIR", action="append", help=f"{text}; repeat it"
+        )
+    else:
+        model.add_argument("--model", metavar="NAME|DIR", default="daflow-nano", help=text)
+    add_device(model)
+    model.add_argument("--iters", type=at_least(1), metavar="N", help="refinement steps (12)")
+    model.add_argument("--denoise-steps", type=at_least(1), metavar="N", help="diffusion steps (1)")
+    model.add_argument(
+        "--tap-step", type=at_least(0), metavar="K", help="denoising step that is read (0)"
+    )
+
+
+def add_layout(parser: argparse.ArgumentParser, bucket: int) -> None:
+    """Adds how frames are cut up to fit the device."""
+    memory = parser.add_argument_group("memory and compiling")
+    memory.add_argument(
+        "--batch", type=_auto_or_count, metavar="auto|N", help="pairs at once (auto)"
+    )
+    memory.add_argument(
+        "--bucket",
+        type=at_least(1),
+        default=bucket,
+        metavar="PX",
+        help=f"round sizes up ({bucket})",
+    )
+    memory.add_argument(
+        "--tile", type=_tile, default="auto", metavar="auto|off|HxW", help="cut large frames (auto)"
+    )
+    memory.add_argument("--max-size", type=at_least(16), metavar="PX", help="estimate at this size")
+
+
+def at_least(least: int):
+    """Returns an argparse type for whole numbers from `least` up."""
+
+    def integer(text: str) -> int:
+        if not re.fullmatch(r"-?\d+", text) or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
+        return int(text)
+
+    return integer
+
+
+def size(text: str) -> tuple[int, int]:
+    """Returns (height, width) of "192x256", height first."""
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH")
+    return int(match[1]), int(match[2])
+
+
+def _auto_or_count(text):
+    return None if text == "auto" else at_least(1)(text)
+
+
+def _tile(text):
+    return text if text in ("auto", "off") else size(text)
+
+
+def start(args: argparse.Namespace) -> None:
+    """Prepares JAX for a command: no GPU pre-allocation, compiled programs kept between runs."""
+    if "XLA_PYTHON_CLIENT_PREALLOCATE" not in os.environ:
+        os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+        if args.verbose:
+            print(
+                "GPU memory is taken as needed (XLA_PYTHON_CLIENT_PREALLOCATE=false)",
+                file=sys.stderr,
+            )
+    import jax
+
+    from daflow_jax import model_folder
+
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(model_folder.cache_root() / "xla"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+def load(args: argparse.Namespace, name: str, tell: Any) -> Any:
+    """Returns the model called `name` on the device and in the form that the options ask for."""
+    from daflow_jax import api, predict
+
+    layout = predict.Layout(args.batch, args.bucket, args.tile, args.max_size)
+    model = api.load(
+        name,
+        device=args.device,
+        precision=args.precision,
+        seed=args.seed,
+        layout=layout,
+        tell=tell,
+    )
+    if isinstance(args.tile, tuple) and any(s % model.config.multiple for s in args.tile):
+        raise errors.UserError(
+            "--tile",
+            f"{args.tile[0]}x{args.tile[1]} is not in steps of {model.config.multiple}",
+            "Round it",
+        )
+    return model

@@ -1,0 +1,69 @@
+"""Video compression of a whole clip in memory (PyAV)."""
+
+import io
+
+import numpy as np
+
+from daflow_jax.errors import UserError
+
+CODECS = ("libx264", "mpeg4")
+
+
+def codec(
+    frames: np.ndarray, name: str, kbit_per_frame: float | int = 0.0, crf: int = 0
+) -> np.ndarray:
+    """Returns uint8 frames (f, h, w, 3) after encoding and decoding, with one thread: repeatable.
+
+    `name` is "libx264" (constant quality `crf` 1..51 if > 0, else the bit budget) or "mpeg4" (bit
+    budget). Odd sizes are padded by one row or column, which is cut off again.
+    """
+    packed = _encode(_pad_even(frames), name, kbit_per_frame, crf)
+    decoded = _decode(packed)
+    if len(decoded) != len(frames):
+        raise ValueError(f"{name} gave {len(decoded)} of {len(frames)} frames back")
+    return np.stack(decoded)[:, : frames.shape[1], : frames.shape[2]]
+
+
+def _av():
+    try:
+        import av
+    except ImportError:
+        raise UserError(
+            "codec",
+            "video compression needs PyAV, which is not installed",
+            "pip install av",
+            code=3,
+        ) from None
+    return av
+
+
+def _pad_even(frames: np.ndarray) -> np.ndarray:
+    height, width = frames.shape[1:3]
+    return np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), "edge")
+
+
+def _encode(frames: np.ndarray, name: str, kbit_per_frame: float | int, crf: int) -> bytes:
+    av = _av()
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream(name, rate=25)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        if crf:
+            stream.options = {"crf": str(crf), "preset": "veryfast"}
+        else:
+            stream.bit_rate = int(kbit_per_frame * 1000 * 25)
+            stream.options = {"preset": "veryfast"} if name == "libx264" else {}
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def _decode(packed: bytes) -> list[np.ndarray]:
+    av = _av()
+    with av.open(io.BytesIO(packed)) as container:
+        container.streams.video[0].thread_count = 1
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]

@@ -1,0 +1,25 @@
+"""The one exception for mistakes that the person at the keyboard can mend."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Names a file, flag or field, the rule that it breaks, and the remedy.
+
+    The command line prints it as one line and exits with `code`: 2 bad input or usage, 3 the machine
+    lacks something, 4 a requested threshold failed, 5 some items failed.
+    """
+
+    def __init__(self, where: object, rule: str, remedy: str = "", code: int = 2):
+        self.where, self.rule, self.remedy, self.code = str(where), rule, remedy, code
+        sentence = f"{self.where}: {rule.rstrip('.')}."
+        super().__init__(f"{sentence} {remedy.rstrip('.')}." if remedy else sentence)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns a remedy that lists the known names, the nearest to `name` first if one is near."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    listed = "Known: " + ", ".join(known)
+    return f"Did you mean {close[0]}? {listed}" if close else listed

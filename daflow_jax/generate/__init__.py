@@ -1,0 +1,1 @@
+"""Clips of moving textured layers with exact flow: `host` (numpy) and `device` (jax)."""

@@ -1,0 +1,116 @@
+"""Batches from clips: Grain's workers, one stream for any number of processes, exact resume."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from daflow_jax.errors import UserError
+from daflow_jax.input_pipeline import sources, transforms
+
+_BUFFER = 2  # finished batches that a worker holds ready
+
+
+class Loader:
+    """An endless iterator of this process's batches whose state is a place in the global stream.
+
+    The state counts clips of all processes, so it may be restored with another number of workers
+    or processes, as long as the global batch stays the same.
+    """
+
+    def __init__(
+        self, config: sources.DataConfig, batch_size: int, process_index: int, process_count: int
+    ):
+        self.config, self.batch_size = config, batch_size
+        self.process_index, self.process_count = process_index, process_count
+        self._clips, self._batches = 0, None
+
+    def __iter__(self) -> "Loader":
+        return self
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        if self._batches is None:
+            self._batches = _batches(self, self._clips)
+        batch = {key: np.array(value) for key, value in next(self._batches).items()}
+        self._clips += self.batch_size * self.process_count
+        return batch
+
+    def close(self) -> None:
+        """Stops the workers; the next batch starts them again."""
+        self._batches = None
+
+    def get_state(self) -> dict[str, int]:
+        """Returns {"clips", "seed", "global_batch"}; clips counts those of all processes."""
+        return {
+            "clips": self._clips,
+            "seed": self.config.seed,
+            "global_batch": self.batch_size * self.process_count,
+        }
+
+    def set_state(self, state: dict[str, int]) -> None:
+        """Goes to the place of a state; UserError if it is of another stream."""
+        own = self.get_state()
+        for key in ("seed", "global_batch"):
+            if state.get(key) != own[key]:
+                raise UserError(
+                    "data state",
+                    f"was saved with {key} {state.get(key)}, now it is {own[key]}",
+                    "Restore with the same seed and global batch size",
+                )
+        self._clips, self._batches = int(state["clips"]), None
+
+
+def make_loader(
+    config: sources.DataConfig, batch_size: int, process_index: int = 0, process_count: int = 1
+) -> Loader:
+    """Returns a `Loader` of dicts of numpy arrays (`batch.Batch`), `batch_size` per process.
+
+    The clips of the processes interleave to those of one process with `batch_size * process_count`.
+    """
+    if batch_size < 1 or not 0 <= process_index < process_count:
+        raise UserError(
+            "batch_size",
+            f"{batch_size} in process {process_index} of {process_count}",
+            "Sizes are at least 1, processes count from 0",
+        )
+    return Loader(config, batch_size, process_index, process_count)
+
+
+def _batches(loader: Loader, start: int) -> Iterator[dict[str, np.ndarray]]:
+    """Returns Grain's iterator over the batches from clip `start` of the global stream on."""
+    import grain
+
+    config = loader.config
+    dataset = grain.MapDataset.source(sources.SOURCES[config.name](config, start))
+    for transform in transforms.chain(config):
+        dataset = dataset.map(transform)
+    dataset = dataset[loader.process_index :: loader.process_count]
+    dataset = dataset.batch(loader.batch_size, drop_remainder=True)
+    if not config.num_workers:
+        threads = grain.ReadOptions(num_threads=1, prefetch_buffer_size=_BUFFER)
+        return iter(dataset.to_iter_dataset(threads))
+    _mark_flags_parsed()
+    lazy = dataset.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
+    options = grain.MultiprocessingOptions(config.num_workers, per_worker_buffer_size=_BUFFER)
+    return iter(lazy.mp_prefetch(options))
+
+
+def _mark_flags_parsed() -> None:
+    """Grain's worker processes read absl flags, which raise unless absl.app.run has parsed them."""
+    from absl import flags
+
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
+
+
+def eval_clips(config: sources.DataConfig, count: int) -> list[dict[str, np.ndarray]]:
+    """Returns `count` fixed clips (no batch axis) that no training stream of this seed contains."""
+    held_out = dataclasses.replace(config, seed=config.seed + sources.EVAL_SEED)
+    source, steps = sources.SOURCES[config.name](held_out), transforms.chain(held_out)
+    clips = []
+    for index in range(count):
+        clip = source[index]
+        for step in steps:
+            clip = step(clip)
+        clips.append(clip)
+    return clips

@@ -1,0 +1,127 @@
+"""Pairs folders: `DATASET/NAME/` with frame1, frame2, flow, masks and meta.json.
+
+Beside the two frames there may be their neighbours frame0 and frame3, and clean1, clean2 where
+frame1, frame2 are degraded. `occ.png` marks occluded pixels, `noc.png` the others (KITTI),
+`valid.png` where the flow is known.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from daflow_jax.errors import UserError
+from daflow_jax.io import flow as flow_files
+from daflow_jax.io import image, natural
+
+_LAYOUT = "a pair is a folder with frame1, frame2, flow and meta.json"
+
+
+class LoadedPair(NamedTuple):
+    """Frames uint8 or uint16 (h, w, 3); flow float32 (h, w, 2); valid and occluded bool (h, w)."""
+
+    frame1: np.ndarray
+    frame2: np.ndarray
+    flow: np.ndarray
+    valid: np.ndarray
+    occluded: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True)
+class PairEntry:
+    """One pair on disk, nothing read yet but its meta.json.
+
+    Attributes:
+        name: path below the root that was read, with "/".
+        dataset: what meta.json says, else the name of the folder above.
+        pictures: paths by stem: frame1, frame2, maybe frame0, frame3, clean1, clean2.
+        flow: path of the true flow, or None.
+    """
+
+    name: str
+    dataset: str
+    folder: Path
+    pictures: dict[str, Path]
+    flow: Path | None
+    meta: dict[str, Any]
+
+    def load(self) -> LoadedPair:
+        """Returns the pair in memory; sizes that differ are a `UserError` naming both files."""
+        if self.flow is None:
+            raise UserError(self.folder, f"holds no flow file; {_LAYOUT}", "Add flow.flo")
+        frame1 = image.read_image(self.pictures["frame1"])
+        frame2 = image.read_image(self.pictures["frame2"])
+        flow, valid = flow_files.read_flow(self.flow)
+        masks = {key: self._mask(key) for key in ("valid", "occ", "noc")}
+        self._same_size(frame1, self.pictures["frame2"], frame2)
+        self._same_size(frame1, self.flow, flow)
+        for key, mask in masks.items():
+            if mask is not None:
+                self._same_size(frame1, self.folder / f"{key}.png", mask)
+        if masks["valid"] is not None:
+            valid = valid & masks["valid"]
+        occluded = masks["occ"]
+        if occluded is None and masks["noc"] is not None:
+            occluded = valid & ~masks["noc"]
+        return LoadedPair(frame1, frame2, flow, valid, occluded)
+
+    def _mask(self, stem: str) -> np.ndarray | None:
+        path = self.folder / f"{stem}.png"
+        return image.read_mask(path) if path.is_file() else None
+
+    def _same_size(self, frame: np.ndarray, path: Path, other: np.ndarray) -> None:
+        if frame.shape[:2] != other.shape[:2]:
+            rule = (
+                f"{other.shape[1]}x{other.shape[0]} but {self.pictures['frame1'].name} is "
+                f"{frame.shape[1]}x{frame.shape[0]}; the files of a pair share a size"
+            )
+            raise UserError(path, rule, "Check which of them belongs to another pair")
+
+
+def is_pair(folder: Path) -> bool:
+    """Returns whether `folder` is one pair: meta.json beside pictures called frame1 and frame2."""
+    return (folder / "meta.json").is_file() and {"frame1", "frame2"} <= set(_pictures(folder))
+
+
+def find_folders(root: str | Path) -> list[Path]:
+    """Returns the folders of pairs at or below `root` in natural order, maybe none."""
+    found = [path.parent for path in Path(root).rglob("meta.json") if is_pair(path.parent)]
+    return sorted(found, key=natural.key)
+
+
+def read_pairs(root: str | Path) -> list[PairEntry]:
+    """Returns the pairs at or below `root` in natural order; reads only their meta.json.
+
+    Errors: no pair, a pair without flow, or a damaged meta.json is a `UserError`.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise UserError(root, "not a folder", f"Name a pairs folder; {_LAYOUT}")
+    folders = find_folders(root)
+    if not folders:
+        raise UserError(root, f"holds no pairs; {_LAYOUT}", "Check the folder")
+    return [_entry(root, folder) for folder in folders]
+
+
+def _entry(root: Path, folder: Path) -> PairEntry:
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise UserError(folder / "meta.json", "not readable JSON", "Repair or copy it") from error
+    if not isinstance(meta, dict):
+        raise UserError(folder / "meta.json", "not a JSON object", "Repair or copy it")
+    flows = (folder / f"flow{extension}" for extension in flow_files.EXTENSIONS)
+    flow = next((path for path in flows if path.is_file()), None)
+    if flow is None:
+        raise UserError(folder, f"holds no flow file; {_LAYOUT}", "Add flow.flo or flow.png")
+    name = folder.name if folder == root else folder.relative_to(root).as_posix()
+    dataset = str(meta.get("dataset") or folder.parent.name)
+    return PairEntry(name, dataset, folder, _pictures(folder), flow, meta)
+
+
+def _pictures(folder: Path) -> dict[str, Path]:
+    wanted = ("frame", "clean")
+    files = sorted(path for path in folder.iterdir() if path.stem[:5] in wanted)
+    return {path.stem: path for path in files if image.is_image(path)}

@@ -1,0 +1,1 @@
+"""Training objectives: array functions, one family a file."""

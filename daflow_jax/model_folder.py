@@ -1,0 +1,233 @@
+"""Model folders: config.json, model.safetensors, README.md; found by name, nothing is run."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from daflow_jax import errors, models
+from daflow_jax.io import atomic
+
+FORMAT = 1
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+ASSETS = Path(__file__).parent / "assets"
+_FILES = f"a model folder needs {CONFIG} and {WEIGHTS}"
+
+
+class LoadedModel(NamedTuple):
+    """config: the network's configuration. variables: nested dict of numpy arrays, {"params": ...,
+    maybe "batch_stats": ...}. meta: all of config.json (name, defaults, training, sha256, ...)."""
+
+    config: Any
+    variables: dict[str, Any]
+    meta: dict[str, Any]
+
+
+def cache_root() -> Path:
+    """Returns the folder for compiled programs and models: DAFLOW_CACHE or the user's cache."""
+    if os.environ.get("DAFLOW_CACHE"):
+        return Path(os.environ["DAFLOW_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "daflow"
+
+
+def roots() -> list[Path]:
+    """Returns the folders that hold models by name, the first match wins: shipped, own, cache."""
+    own = [Path(p) for p in os.environ.get("DAFLOW_MODELS", "").split(os.pathsep) if p]
+    shipped = [] if os.environ.get("DAFLOW_NO_SHIPPED_MODELS") == "1" else [ASSETS]
+    return [*shipped, *own, cache_root() / "models"]
+
+
+def available() -> list[str]:
+    """Returns the names of the models that `resolve` finds without a path."""
+    found = (path.parent.name for root in roots() for path in root.glob(f"*/{CONFIG}"))
+    return sorted(set(found))
+
+
+def resolve(name: str | Path) -> Path:
+    """Returns the folder of a model given by path (folder or its .safetensors file) or by name."""
+    path = Path(name)
+    if path.suffix == ".safetensors" and path.is_file():
+        return path.parent
+    if path.is_dir() and ((path / CONFIG).is_file() or not _named(path)):
+        return path
+    for root in roots():
+        if (root / path / CONFIG).is_file():
+            return root / path
+    if str(name) in models.PRESETS:
+        raise errors.UserError(
+            name,
+            "has no weights on this machine",
+            "Train it or convert published ones: daflow convert weights FILE DIR; "
+            f"models here: {', '.join(available()) or 'none'}",
+        )
+    known = {*available(), *models.PRESETS}
+    raise errors.UserError(
+        name, "is no model folder and no known model", errors.nearest(str(name), known)
+    )
+
+
+def _named(path: Path) -> bool:
+    """Returns True if a plain folder of this name must not hide a model of the same name."""
+    return path.parent == Path(".") and any((root / path / CONFIG).is_file() for root in roots())
+
+
+def save(
+    path: str | Path,
+    config: Any,
+    variables: Any,
+    *,
+    name: str,
+    defaults: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+    card: str | None = None,
+) -> Path:
+    """Returns the folder written: weights in their own dtype, then the card, config.json last.
+
+    Args:
+        variables: {"params": ..., maybe "batch_stats": ...} of arrays.
+        defaults: keyword arguments of inference, such as {"iters": 12}.
+        training: a JSON-able record of how the weights came about.
+        card: text of README.md; a short one is written without it.
+    """
+    from safetensors import numpy as safetensors_numpy
+
+    path = Path(path)
+    flat = {key: np.ascontiguousarray(value) for key, value in _flatten(variables).items()}
+    blob = safetensors_numpy.save(flat, metadata={"format": "daflow"})
+    meta = {
+        "format": FORMAT,
+        "name": name,
+        "arch": models.to_dict(config),
+        "input": {"range": [0, 1], "multiple": config.multiple, "min_size": 128},
+        "defaults": defaults or {},
+        "training": training or {},
+        "parameters": int(sum(v.size for k, v in flat.items() if k.startswith("params/"))),
+        "sha256": hashlib.sha256(blob).hexdigest(),
+    }
+    atomic.write_bytes(path / WEIGHTS, blob)
+    atomic.write_text(path / CARD, card or _short_card(meta))
+    atomic.write_text(path / CONFIG, json.dumps(meta, indent=2) + "\n")
+    return path
+
+
+def load(path: str | Path) -> LoadedModel:
+    """Returns the model in a folder, every array checked against its configuration.
+
+    Raises UserError for a missing, damaged or foreign file and for arrays that do not fit.
+    """
+    from flax import traverse_util
+
+    path = Path(path)
+    meta = read_meta(path)
+    config = _config(path, meta)
+    blob = _weights_bytes(path, meta)
+    flat = _arrays(path / WEIGHTS, blob)
+    _check(path / WEIGHTS, flat, abstract_variables(config))
+    return LoadedModel(config, traverse_util.unflatten_dict(flat, sep="/"), meta)
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """Returns config.json of a model folder."""
+    file = path / CONFIG
+    if not file.is_file():
+        inner = sorted(p.parent for p in path.glob(f"*/{CONFIG}"))
+        hint = f"Did you mean {inner[0]}? It has one" if inner else "Check the path"
+        raise errors.UserError(file, f"not found; {_FILES}", hint)
+    try:
+        meta = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise errors.UserError(file, f"is not JSON ({error})", "Copy the folder again") from None
+    if not isinstance(meta, dict) or "arch" not in meta or "format" not in meta:
+        raise errors.UserError(file, "is not of a daflow model", f"Remember that {_FILES}")
+    if meta["format"] != FORMAT:
+        raise errors.UserError(
+            file, f"format {meta['format']}; this version reads {FORMAT}", "Update daflow-jax"
+        )
+    return meta
+
+
+def _config(path, meta):
+    try:
+        return models.from_dict(meta["arch"])
+    except errors.UserError as error:
+        raise errors.UserError(path / CONFIG, str(error).rstrip("."), "Update daflow-jax") from None
+
+
+def _weights_bytes(path, meta):
+    file = path / WEIGHTS
+    if not file.is_file():
+        raise errors.UserError(file, f"not found; {_FILES}", "Copy the folder again")
+    blob = file.read_bytes()
+    if "sha256" in meta and hashlib.sha256(blob).hexdigest() != meta["sha256"]:
+        raise errors.UserError(
+            file, f"is not the file that {CONFIG} names (sha256 differs)", "Copy the folder again"
+        )
+    return blob
+
+
+def _arrays(file, blob):
+    import ml_dtypes
+    import safetensors
+
+    kinds = {"F32": np.float32, "F16": np.float16, "F64": np.float64, "I32": np.int32}
+    kinds |= {"BF16": ml_dtypes.bfloat16}
+    try:
+        entries = safetensors.deserialize(blob)
+    except safetensors.SafetensorError as error:
+        raise errors.UserError(file, f"is damaged ({error})", "Copy the file again") from None
+    foreign = [name for name, entry in entries if entry["dtype"] not in kinds]
+    if foreign:
+        raise errors.UserError(
+            file, f"{foreign[0]} has a dtype that models do not use", "Use float"
+        )
+    return {
+        name: np.frombuffer(entry["data"], kinds[entry["dtype"]]).reshape(entry["shape"])
+        for name, entry in entries
+    }
+
+
+def abstract_variables(config: Any) -> Any:
+    """Returns the shapes of a configuration's variables, computing nothing."""
+    import jax
+    import jax.numpy as jnp
+
+    module, key = models.build(config), jax.random.key(0)
+    frames = jax.ShapeDtypeStruct((1, 3, 128, 128, 3), jnp.float32)
+    if config.family == "restorer":
+        return jax.eval_shape(lambda x: module.init(key, x, key, method="features"), frames)
+    rngs = {"params": key, "noise": key}
+    return jax.eval_shape(lambda x: module.init(rngs, x, iters=1), frames)
+
+
+def _check(file, flat, abstract):
+    expected = {name: tuple(leaf.shape) for name, leaf in _flatten(abstract).items()}
+    missing, extra = sorted(set(expected) - set(flat)), sorted(set(flat) - set(expected))
+    shapes = [
+        f"{name} {flat[name].shape} instead of {expected[name]}"
+        for name in sorted(set(expected) & set(flat))
+        if flat[name].shape != expected[name]
+    ]
+    if not (missing or extra or shapes):
+        return
+    groups = (("missing", missing), ("extra", extra), ("mis-shaped", shapes))
+    rule = "; ".join(f"{len(g)} {word} ({', '.join(g[:5])})" for word, g in groups if g)
+    raise errors.UserError(
+        file, rule, f"The weights are of another configuration than {CONFIG}; save them together"
+    )
+
+
+def _flatten(tree: Any) -> dict[str, Any]:
+    """Returns {"params/fnet/conv1/kernel": leaf} of nested dicts."""
+    from flax import traverse_util
+
+    return traverse_util.flatten_dict(tree, sep="/")
+
+
+def _short_card(meta):
+    return (
+        f"# {meta['name']}\n\nOptical flow model of daflow_jax: {meta['arch']['family']}, "
+        f"{meta['parameters']:,} parameters.\n\nUse: `daflow flow A B --model PATH`.\n"
+    )

@@ -1,0 +1,95 @@
+"""The models by name: one explicit table, so that every name can be found by search."""
+
+import dataclasses
+from typing import Any
+
+from daflow_jax import errors
+from daflow_jax.models.daflow import config as daflow_config
+from daflow_jax.models.dit4sr import config as restorer_config
+from daflow_jax.models.raft import config as raft_config
+
+PRESETS: dict[str, Any] = {
+    **raft_config.VARIANTS,
+    **restorer_config.VARIANTS,
+    **daflow_config.VARIANTS,
+}
+CONFIGS: dict[str, type] = {
+    "raft": raft_config.RAFTConfig,
+    "restorer": restorer_config.RestorerConfig,
+    "daflow": daflow_config.DAFlowConfig,
+}
+
+
+def preset(name: str, **overrides) -> Any:
+    """Returns the configuration called `name`, with fields replaced.
+
+    Nested fields are named with dots ("raft.lookup"). Raises UserError for an unknown name or field.
+    """
+    if name not in PRESETS:
+        raise errors.UserError(name, "is not a model", errors.nearest(name, PRESETS))
+    changes: dict[str, Any] = {}
+    for path, value in overrides.items():
+        *parents, field = path.split(".")
+        node = changes
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[field] = value
+    return _replace(PRESETS[name], changes, where="model")
+
+
+def _replace(config, changes, where):
+    """Replaces all fields of one level together: some rules hold between fields."""
+    names = [field.name for field in dataclasses.fields(config)]
+    values = {}
+    for name, value in changes.items():
+        if name not in names:
+            remedy = errors.nearest(name, names)
+            raise errors.UserError(f"{where}.{name}", "is not a field", remedy)
+        if isinstance(value, dict):
+            value = _replace(getattr(config, name), value, f"{where}.{name}")
+        values[name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return dataclasses.replace(config, **values)
+    except ValueError as error:
+        raise errors.UserError(where, str(error)) from error
+
+
+def build(config: Any, dtype=None, param_dtype=None):
+    """Returns the Linen module of a configuration; dtypes as in Linen (None: float32 parameters)."""
+    import jax.numpy as jnp
+
+    from daflow_jax.models.daflow.model import DAFlow
+    from daflow_jax.models.dit4sr.restorer import Restorer
+    from daflow_jax.models.raft.model import RAFT
+
+    modules = {"raft": RAFT, "restorer": Restorer, "daflow": DAFlow}
+    return modules[config.family](config, dtype=dtype, param_dtype=param_dtype or jnp.float32)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Returns a JSON-able description that `from_dict` reads back."""
+    return {"family": config.family, **dataclasses.asdict(config)}
+
+
+def from_dict(values: dict[str, Any]) -> Any:
+    """Returns the configuration that `to_dict` described; unknown or missing fields are errors."""
+    values = dict(values)
+    family = values.pop("family", "")
+    if family not in CONFIGS:
+        raise errors.UserError(f"family {family!r}", "is unknown", errors.nearest(family, CONFIGS))
+    return _from_dict(CONFIGS[family], values, family)
+
+
+def _from_dict(kind, values, where):
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    unknown, missing = sorted(set(values) - set(fields)), sorted(set(fields) - set(values))
+    if unknown or missing:
+        raise errors.UserError(
+            where, f"unknown fields {unknown}, missing fields {missing}", "Check the format version"
+        )
+    out = {}
+    for name, value in values.items():
+        if dataclasses.is_dataclass(nested := fields[name].type):
+            value = _from_dict(nested, value, f"{where}.{name}")
+        out[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**out)

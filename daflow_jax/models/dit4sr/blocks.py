@@ -1,0 +1,129 @@
+"""The transformer block: modulation, attention, feed-forward with its bridge from lq to hq."""
+
+import functools
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from daflow_jax.models.dit4sr.attention import JointAttention, Streams, Tap
+from daflow_jax.models.dit4sr.config import DiTConfig
+from daflow_jax.nn import depthwise, norm
+
+_gelu = functools.partial(nn.gelu, approximate=True)
+
+
+def modulation(config: DiTConfig, chunks: int, gates: bool, **kinds) -> nn.Dense:
+    """Returns the layer that makes `chunks` shifts, scales and gates (every third) of a block.
+
+    Published networks start with closed gates; from scratch they start open (as in a plain
+    pre-norm transformer), which trains faster at small depth.
+    """
+    if config.init == "published":
+        kernel_init, opened = nn.initializers.zeros, 0.0
+    else:
+        kernel_init, opened = nn.initializers.normal(0.02), 1.0
+
+    def bias_init(rng, shape, dtype):
+        is_gate = jnp.arange(chunks) % 3 == 2 if gates else jnp.zeros(chunks, bool)
+        return jnp.repeat(jnp.where(is_gate, opened, 0.0).astype(dtype), config.width)
+
+    return nn.Dense(chunks * config.width, kernel_init=kernel_init, bias_init=bias_init, **kinds)
+
+
+class FeedForward(nn.Module):
+    """Dense, GELU (tanh form), dense; used for text."""
+
+    config: DiTConfig
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+
+    def setup(self):
+        dense = functools.partial(nn.Dense, dtype=self.dtype, param_dtype=self.param_dtype)
+        self.proj_in = dense(self.config.mlp_ratio * self.config.width)
+        self.proj_out = dense(self.config.width)
+
+    def __call__(self, x: Array) -> Array:
+        return self.proj_out(_gelu(self.proj_in(x)))
+
+
+class BridgedFeedForward(FeedForward):
+    """The feed-forward of both image streams: hidden lq tokens, convolved per frame, join hq's."""
+
+    def setup(self):
+        super().setup()
+        published = self.config.init == "published"
+        init = nn.initializers.zeros if published else nn.initializers.lecun_normal()
+        self.control_conv = depthwise.DepthwiseConv(init, self.dtype, self.param_dtype)
+
+    def __call__(self, hq: Array, lq: Array) -> tuple[Array, Array]:
+        hq, lq = _gelu(self.proj_in(hq)), _gelu(self.proj_in(lq))
+        hq = hq + self.config.control_scale * self.control_conv(lq)
+        return self.proj_out(hq), self.proj_out(lq)
+
+
+class Block(nn.Module):
+    """One block; both image streams share its modulation, norms and feed-forward weights.
+
+    Attributes:
+        index: selects the second attention, folding, and the last block, which drops its text.
+    """
+
+    config: DiTConfig
+    index: int
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+
+    def setup(self):
+        c, kinds = self.config, dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        self.is_last, self.is_dual = self.index == c.depth - 1, self.index < c.dual_blocks
+        folds = c.folds(self.index)
+        self.norm1 = modulation(c, 9 if self.is_dual else 6, True, **kinds)
+        self.norm1_context = modulation(c, 2 if self.is_last else 6, not self.is_last, **kinds)
+        self.attn = JointAttention(c, folds, "keys" if self.is_last else "both", **kinds)
+        if self.is_dual:
+            self.attn2 = JointAttention(c, folds and c.lift_attn2 == "fold", "none", **kinds)
+        self.ff = BridgedFeedForward(c, **kinds)
+        if not self.is_last:
+            self.ff_context = FeedForward(c, **kinds)
+
+    def tap(self, hq: Float[Array, "b f h w d"], temb: Float[Array, "b d"]) -> Tap:
+        """Returns the tap of this block without running it."""
+        shift, scale = jnp.split(self.norm1(temb), 9 if self.is_dual else 6, -1)[:2]
+        return self.attn.tap(norm.modulate(norm.layer_norm(hq), shift, scale))
+
+    def __call__(self, x: Streams, temb: Float[Array, "b d"]) -> tuple[Streams, Tap]:
+        """Returns the streams behind the block, and its tap; `temb` has passed its SiLU."""
+        shift, scale, gate, shift_ff, scale_ff, gate_ff, *second = jnp.split(
+            self.norm1(temb), 9 if self.is_dual else 6, -1
+        )
+        normed = [norm.layer_norm(y) for y in (x.hq, x.lq)]
+        text, text_gates = self._text_input(x.text, temb)
+        first = Streams(*(norm.modulate(y, shift, scale) for y in normed), text)
+        out, tap = self.attn(first)
+        image = _add((x.hq, x.lq), gate, out[:2])
+        if self.is_dual:
+            modulated = (norm.modulate(y, *second[:2]) for y in normed)
+            image = _add(image, second[2], self.attn2(Streams(*modulated, None))[0][:2])
+        modulated = (norm.modulate(norm.layer_norm(y), shift_ff, scale_ff) for y in image)
+        image = _add(image, gate_ff, self.ff(*modulated))
+        return Streams(*image, self._text_output(x.text, out.text, text_gates)), tap
+
+    def _text_input(self, text: Array, temb: Array) -> tuple[Array, list[Array]]:
+        chunks = jnp.split(self.norm1_context(temb), 2 if self.is_last else 6, -1)
+        if self.is_last:  # published order of the last block: scale, shift
+            return norm.modulate(norm.layer_norm(text), chunks[1], chunks[0]), []
+        return norm.modulate(norm.layer_norm(text), *chunks[:2]), chunks[2:]
+
+    def _text_output(self, text: Array, out: Array | None, gates: list[Array]) -> Array | None:
+        if self.is_last:
+            return None
+        gate, shift, scale, gate_ff = gates
+        (text,) = _add((text,), gate, (out,))
+        fed = self.ff_context(norm.modulate(norm.layer_norm(text), shift, scale))
+        return _add((text,), gate_ff, (fed,))[0]
+
+
+def _add(streams, gate, updates) -> tuple[Array, ...]:
+    return tuple(x + norm.per_clip(gate, x) * y for x, y in zip(streams, updates, strict=True))

@@ -1,0 +1,138 @@
+"""Sizes and published variants of the restoration backbone."""
+
+import dataclasses
+from typing import Literal
+
+from daflow_jax.models.vae.config import VAEConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class DiTConfig:
+    """The diffusion transformer with a high-quality (hq), a low-quality (lq) and a text stream.
+
+    Attributes:
+        dual_blocks: the first blocks, which own a second attention without text.
+        channels, patch_size: of the latents (or pixels) that it reads and writes.
+        stem: "patch" (published) or "conv", overlapping convolutions for training from scratch.
+        text_width, pooled_width: of the prompt embeddings.
+        position_table, position_base: the table's side, and the side that the codes were made for.
+        lq_key: "own", or "hq_twice": the lq key is the hq key normed twice, as the weights
+            `dit4sr_f` and `dit4sr_q` expect; `to_k_control` does not exist then.
+        control_scale: factor on the cross-stream convolution; released inference code has 1.2.
+        folded_blocks: blocks whose attention joins the frames: "all", "late" (second half),
+            "none", or block indices.
+        lift_attn2: whether folded blocks fold the second attention too, or keep it per "frame".
+        prediction: what the output head stands for, "velocity" (published) or clean content "x0".
+        init: "published" (what DiT4SR starts from) or "scratch" (trains without weights of others:
+            to_k starts equal to to_q, control projections as identity, gates open).
+        attention: see `daflow_jax.nn.attention`.
+        taps: blocks, 0-based and ascending, whose features the flow network reads.
+        tap_kind: "query_key" (DA-Flow, eq. 11), "key_key", or "hidden" (the attention's input).
+        tap_norm: "raw" projections or "post_norm" (after the norm per head).
+        remat: recompute blocks in the backward pass.
+    """
+
+    depth: int = 24
+    heads: int = 24
+    head_dim: int = 64
+    mlp_ratio: int = 4
+    dual_blocks: int = 13
+    channels: int = 16
+    patch_size: int = 2
+    stem: Literal["patch", "conv"] = "patch"
+    text_width: int = 4096
+    pooled_width: int = 2048
+    position_table: int = 384
+    position_base: int = 64
+    lq_key: Literal["own", "hq_twice"] = "own"
+    control_scale: float = 1.0
+    folded_blocks: str | tuple[int, ...] = "all"
+    lift_attn2: Literal["fold", "frame"] = "fold"
+    prediction: Literal["velocity", "x0"] = "velocity"
+    init: Literal["published", "scratch"] = "published"
+    attention: Literal["plain", "blockwise", "cudnn"] = "blockwise"
+    taps: tuple[int, ...] = (3, 13, 16, 17)  # DA-Flow, sec. 5.4
+    tap_kind: Literal["query_key", "key_key", "hidden"] = "query_key"
+    tap_norm: Literal["raw", "post_norm"] = "raw"
+    remat: bool = False
+
+    def __post_init__(self):
+        inside = all(0 <= i < self.depth for i in self.taps)
+        if not self.taps or not inside or list(self.taps) != sorted(set(self.taps)):
+            raise ValueError(
+                f"taps are {self.taps}; give ascending block indices from 0 to {self.depth - 1}"
+            )
+        if isinstance(self.folded_blocks, str) and self.folded_blocks not in _FOLDS:
+            raise ValueError(
+                f"folded_blocks is {self.folded_blocks!r}; use all, late, none or block indices"
+            )
+
+    @property
+    def width(self) -> int:
+        return self.heads * self.head_dim
+
+    def folds(self, block: int) -> bool:
+        """Returns whether the frames of a clip attend to each other in `block`."""
+        if isinstance(self.folded_blocks, str):
+            return block >= _FOLDS[self.folded_blocks](self.depth)
+        return block in self.folded_blocks
+
+    @property
+    def one_text(self) -> bool:
+        """Whether one copy of the text can stand for the copies of all frames: they stay equal
+        only if every block shows them the same keys."""
+        return all(self.folds(i) for i in range(self.depth))
+
+
+_FOLDS = {"all": lambda depth: 0, "late": lambda depth: depth // 2, "none": lambda depth: depth}
+
+
+@dataclasses.dataclass(frozen=True)
+class RestorerConfig:
+    """A restorer of clips: codec, prompt and diffusion transformer.
+
+    Attributes:
+        codec: "pixels" (latents are pixels in [-1, 1]) or "vae".
+        vae: sizes of the autoencoder; read by the codec "vae" only.
+        prompt_tokens: length of the prompt.
+        frames: length of the clips that it was, or is to be, trained on.
+    """
+
+    dit: DiTConfig = DiTConfig()
+    codec: Literal["pixels", "vae"] = "vae"
+    vae: VAEConfig = VAEConfig()
+    prompt_tokens: int = 154  # 77 CLIP + 77 T5
+    frames: int = 3
+
+    family = "restorer"
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of frames must be multiples of this: pixels per token."""
+        return self.dit.patch_size * (self.vae.reduction if self.codec == "vae" else 1)
+
+
+def _from_scratch(**sizes) -> RestorerConfig:
+    """Returns a restorer of pixels for training without weights of others: clean content is
+    predicted, as small networks lose what matches when they predict differences."""
+    dit = DiTConfig(
+        dual_blocks=0,
+        channels=3,
+        patch_size=16,
+        stem="conv",
+        prediction="x0",
+        init="scratch",
+        **sizes,
+    )
+    return RestorerConfig(dit, codec="pixels", prompt_tokens=4)
+
+
+VARIANTS = {
+    "restorer-nano": _from_scratch(
+        depth=6, heads=4, head_dim=32, text_width=64, pooled_width=64, taps=(1, 2, 3, 4)
+    ),  # [choice] a few million parameters, runs on a CPU
+    "restorer-small": _from_scratch(
+        depth=12, heads=6, head_dim=64, text_width=128, pooled_width=128, taps=(2, 5, 7, 9)
+    ),  # [choice]
+    "restorer-base": RestorerConfig(),  # SD3.5-medium, DiT4SR
+}

@@ -1,0 +1,104 @@
+"""The lifted transformer: noisy and degraded latents in, velocity or clean content out."""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from daflow_jax.models.dit4sr import blocks
+from daflow_jax.models.dit4sr.attention import Streams, Tap
+from daflow_jax.models.dit4sr.config import DiTConfig
+from daflow_jax.nn import embed, norm
+from daflow_jax.ops import diffusion
+
+TIME_FEATURES = 256  # SD3
+
+
+class DiTOutput(NamedTuple):
+    """prediction: velocity or clean latents (config.prediction), None with taps_only;
+    taps: one per block of config.taps."""
+
+    prediction: Float[Array, "b f h w c"] | None
+    taps: tuple[Tap, ...]
+
+
+class DiT(nn.Module):
+    """DiT4SR, with the frames of a clip folded into one sequence (DA-Flow, sec. 4.2).
+
+    All frames share time and position codes, so permuting frames permutes outputs.
+    """
+
+    config: DiTConfig
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+
+    def setup(self):
+        c, kinds = self.config, dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        stem = embed.PatchEmbed if c.stem == "patch" else embed.ConvStem
+        self.stem = stem(c.width, c.patch_size, **kinds)
+        self.time_embed = embed.EmbedMLP(c.width, **kinds)
+        self.pooled_embed = embed.EmbedMLP(c.width, **kinds)
+        self.context_embed = nn.Dense(c.width, **kinds)
+        block = nn.remat(blocks.Block, methods=["__call__"]) if c.remat else blocks.Block
+        self.blocks = [block(c, i, **kinds) for i in range(c.depth)]
+        self.norm_out = blocks.modulation(c, 2, False, **kinds)
+        published = c.init == "published"
+        self.proj_out = nn.Dense(
+            c.patch_size**2 * c.channels,
+            kernel_init=nn.initializers.zeros if published else nn.initializers.normal(0.02),
+            **kinds,
+        )
+
+    def __call__(
+        self,
+        noisy: Float[Array, "b f h w c"],
+        lq: Float[Array, "b f h w c"],
+        sigma: Float[Array, " b"],
+        text: Float[Array, "b t dt"],
+        pooled: Float[Array, "b dp"],
+        *,
+        taps_only: bool = False,
+    ) -> DiTOutput:
+        """Returns prediction and taps; h and w are multiples of the patch size.
+
+        `sigma` in [0, 1]. With `taps_only`, nothing behind the last tap is computed.
+        """
+        self._check(noisy)
+        temb = self._time(sigma, pooled)
+        x = self._tokens(noisy, lq, text)
+        taps = []
+        for i, block in enumerate(self.blocks):
+            if taps_only and i == self.config.taps[-1]:
+                return DiTOutput(None, (*taps, block.tap(x.hq, temb)))
+            x, tap = block(x, temb)
+            if i in self.config.taps:
+                taps.append(tap)
+        return DiTOutput(self._head(x.hq, temb), tuple(taps))
+
+    def _check(self, noisy: Array) -> None:
+        size, patch = noisy.shape[2:4], self.config.patch_size
+        if size[0] % patch or size[1] % patch:
+            raise ValueError(
+                f"latents are {size[0]}x{size[1]}; height and width must be multiples of {patch}: "
+                "pad the frames"
+            )
+
+    def _time(self, sigma: Array, pooled: Array) -> Array:
+        time = embed.sinusoid(diffusion.TIMESTEPS * sigma.astype(jnp.float32), TIME_FEATURES)
+        return nn.silu(self.time_embed(time) + self.pooled_embed(pooled))
+
+    def _tokens(self, noisy: Array, lq: Array, text: Array) -> Streams:
+        c = self.config
+        hq, lq = self.stem(noisy), self.stem(lq)
+        codes = embed.position_codes(hq.shape[2:4], c.width, c.position_table, c.position_base)
+        codes = jnp.asarray(codes, hq.dtype)
+        copies = 1 if c.one_text else hq.shape[1]
+        text = self.context_embed(text)[:, None]
+        return Streams(hq + codes, lq + codes, jnp.repeat(text, copies, 1))
+
+    def _head(self, hq: Array, temb: Array) -> Array:
+        scale, shift = jnp.split(self.norm_out(temb), 2, -1)
+        tokens = self.proj_out(norm.modulate(norm.layer_norm(hq), shift, scale))
+        return embed.unpatchify(tokens, self.config.patch_size)

@@ -1,0 +1,28 @@
+"""Sizes of the published autoencoder."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class VAEConfig:
+    """The autoencoder's sizes.
+
+    Attributes:
+        widths: channels per resolution, each half of the one before.
+        blocks: residual blocks per resolution of the encoder; the decoder has one more.
+        channels: of the latents.
+        groups: of the group norms.
+        shift, scale: latents are (z - shift) scale.
+    """
+
+    widths: tuple[int, ...] = (128, 256, 512, 512)
+    blocks: int = 2
+    channels: int = 16
+    groups: int = 32
+    shift: float = 0.0609
+    scale: float = 1.5305
+
+    @property
+    def reduction(self) -> int:
+        """Pixels per latent position and axis."""
+        return 2 ** (len(self.widths) - 1)

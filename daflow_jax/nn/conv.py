@@ -1,0 +1,55 @@
+"""Convolution with PyTorch's padding and initial values, which RAFT's published behaviour rests on."""
+
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from daflow_jax.ops import conv
+
+
+def torch_uniform(rng, shape, dtype=jnp.float32, fan_in: int | None = None):
+    """Draws from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for weights and biases."""
+    bound = 1 / math.sqrt(fan_in or math.prod(shape[:-1]))
+    return jax.random.uniform(rng, shape, dtype, -bound, bound)
+
+
+kaiming_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")  # RAFT's encoders
+
+
+class Conv(nn.Module):
+    """Convolution with symmetric padding (k - 1) // 2, unlike "SAME" at stride 2.
+
+    `in_loop` selects the form whose gradients are fast inside a scan on a CPU (same values).
+    """
+
+    features: int
+    kernel_size: tuple[int, int] = (3, 3)
+    strides: int = 1
+    kernel_init: nn.initializers.Initializer = torch_uniform
+    in_loop: bool = False
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+
+    def setup(self):
+        if self.in_loop and self.strides != 1:
+            raise ValueError("Conv: in_loop needs stride 1; use strides=1 inside the refinement")
+
+    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b ho wo o"]:
+        kernel, bias = self.parameters(x.shape[-1])
+        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        if self.in_loop:
+            return conv.loop_conv2d(x, kernel) + bias
+        return conv.conv2d(x, kernel, (self.strides, self.strides)) + bias
+
+    @nn.compact
+    def parameters(self, inputs: int):
+        """Returns (kernel, bias) for `inputs` channels."""
+        shape = (*self.kernel_size, inputs, self.features)
+        kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
+        fan_in = math.prod(shape[:-1])
+        bias = self.param("bias", torch_uniform, (self.features,), self.param_dtype, fan_in)
+        return kernel, bias

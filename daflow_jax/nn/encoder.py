@@ -1,0 +1,164 @@
+"""RAFT's convolutional encoders: frame to features on the 1/8 grid (RAFT, sec. 3.1)."""
+
+import functools
+from typing import Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from daflow_jax.nn import conv
+
+NormName = Literal["instance", "batch", "none"]
+
+
+@jax.custom_vjp
+def _normalize(x):
+    """Returns each channel of each image with mean 0 and variance 1 (biased, eps 1e-5)."""
+    return _normalize_forward(x)[0]
+
+
+def _normalize_forward(x):
+    mean = jnp.mean(x, axis=(1, 2), keepdims=True)
+    factor = jax.lax.rsqrt(jnp.mean(jnp.square(x - mean), axis=(1, 2), keepdims=True) + 1e-5)
+    y = (x - mean) * factor
+    return y, (y, factor)
+
+
+def _normalize_backward(residuals, grad):
+    # Two sums over the image; automatic differentiation takes twice the passes.
+    y, factor = residuals
+    mean = jnp.mean(grad, axis=(1, 2), keepdims=True)
+    along = jnp.mean(grad * y, axis=(1, 2), keepdims=True)
+    return ((grad - mean - y * along) * factor,)
+
+
+_normalize.defvjp(_normalize_forward, _normalize_backward)
+
+
+class InstanceNorm(nn.Module):
+    """Normalises each channel of each image (biased variance, eps 1e-5, no parameters)."""
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"], train: bool = False) -> Float[Array, "b h w c"]:
+        # float32 island: sums over a whole image
+        return _normalize(x.astype(jnp.float32)).astype(x.dtype)
+
+
+class BatchNorm(nn.Module):
+    """PyTorch's batch norm: normalises with the biased variance, keeps the unbiased one.
+
+    `train` uses and updates batch statistics (collection "batch_stats"); otherwise running ones.
+    Flax's own layer keeps the biased variance, which drifts from the published statistics.
+    """
+
+    momentum: float = 0.1
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"], train: bool = False) -> Float[Array, "b h w c"]:
+        channels = x.shape[-1]
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
+        running_var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)
+        scale = self.param("scale", nn.initializers.ones, (channels,), self.param_dtype)
+        bias = self.param("bias", nn.initializers.zeros, (channels,), self.param_dtype)
+        x32 = x.astype(jnp.float32)  # float32 island: statistics
+        if train:
+            mean = jnp.mean(x32, axis=(0, 1, 2))
+            variance = jnp.mean(jnp.square(x32 - mean), axis=(0, 1, 2))
+            count = x.size // channels
+            if not self.is_initializing():
+                keep = 1 - self.momentum
+                unbiased = variance * (count / (count - 1))
+                running_mean.value = keep * running_mean.value + self.momentum * mean
+                running_var.value = keep * running_var.value + self.momentum * unbiased
+        else:
+            mean, variance = running_mean.value, running_var.value
+        factor = jax.lax.rsqrt(variance + 1e-5) * scale
+        return (x32 * factor + (bias - mean * factor)).astype(x.dtype)
+
+
+def make_norm(name: NormName, dtype, param_dtype):
+    """Returns a constructor taking the sub-module's name; "none" leaves the input alone."""
+    if name == "instance":
+        return InstanceNorm
+    if name == "batch":
+        return functools.partial(BatchNorm, dtype=dtype, param_dtype=param_dtype)
+    return lambda name: lambda x, train: x
+
+
+class ResidualBlock(nn.Module):
+    """Residual block of RAFT: ReLU also before the sum.
+
+    widths: output channels of each convolution; (c, c) basic, (c/4, c/4, c) bottleneck.
+    """
+
+    widths: tuple[int, ...]
+    strides: int
+    norm: NormName
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w i"], train: bool) -> Float[Array, "b ho wo o"]:
+        make = functools.partial(
+            conv.Conv,
+            kernel_init=conv.kaiming_fan_out,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+        )
+        norm = make_norm(self.norm, self.dtype, self.param_dtype)
+        kernels = ((3, 3), (3, 3)) if len(self.widths) == 2 else ((1, 1), (3, 3), (1, 1))
+        strided = 0 if len(self.widths) == 2 else 1
+        y = x
+        for i, (width, kernel) in enumerate(zip(self.widths, kernels)):
+            strides = self.strides if i == strided else 1
+            y = make(width, kernel, strides, name=f"conv{i + 1}")(y)
+            y = nn.relu(norm(name=f"norm{i + 1}")(y, train))
+        if self.strides != 1:
+            x = make(self.widths[-1], (1, 1), self.strides, name="downsample")(x)
+            x = norm(name="downsample_norm")(x, train)
+        return nn.relu(x + y)
+
+
+class Encoder(nn.Module):
+    """Features of every frame at 1/8 of its size.
+
+    widths: channels of the stem and of the three stages (64, 64, 96, 128; small 32, 32, 64, 96).
+    """
+
+    features: int
+    widths: tuple[int, int, int, int]
+    norm: NormName
+    bottleneck: bool = False
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, frames: Float[Array, "b h w 3"], train: bool = False
+    ) -> Float[Array, "b h//8 w//8 c"]:
+        make = functools.partial(
+            conv.Conv,
+            kernel_init=conv.kaiming_fan_out,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+        )
+        norm = make_norm(self.norm, self.dtype, self.param_dtype)
+        x = make(self.widths[0], (7, 7), 2, name="conv1")(frames)
+        x = nn.relu(norm(name="norm1")(x, train))
+        for stage, width in enumerate(self.widths[1:]):
+            quarter = (width // 4, width // 4, width)
+            for block in range(2):
+                x = ResidualBlock(
+                    quarter if self.bottleneck else (width, width),
+                    strides=2 if stage and not block else 1,
+                    norm=self.norm,
+                    dtype=self.dtype,
+                    param_dtype=self.param_dtype,
+                    name=f"layer{stage + 1}_{block}",
+                )(x, train)
+        return make(self.features, (1, 1), name="conv2")(x)

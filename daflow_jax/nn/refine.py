@@ -1,0 +1,186 @@
+"""Recurrent refinement: look up, encode motion, update, repeat (RAFT, sec. 3.3), as one scan.
+
+The modules here own the parameters; the loop itself is a pure function of their kernels, so that
+`daflow_jax.nn.loop` can take the gradients of the kernels after the loop instead of inside it.
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from daflow_jax.nn import conv, gru, loop
+from daflow_jax.ops import coords, correlation, upsample
+
+
+class RefineState(NamedTuple):
+    """net: (p, h, w, hidden); target: (p, h, w, 2) float32, where each pixel is found in frame 2."""
+
+    net: Float[Array, "p h w d"]
+    target: Float[Array, "p h w 2"]
+
+
+class ConvStack(nn.Module):
+    """Parameters of several convolutions: name -> (features, kernel size, input channels)."""
+
+    layers: Mapping[str, tuple[int, tuple[int, int], int]]
+    param_dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self) -> dict[str, loop.Kernel]:
+        return {
+            name: conv.Conv(features, size, param_dtype=self.param_dtype, name=name).parameters(
+                inputs
+            )
+            for name, (features, size, inputs) in self.layers.items()
+        }
+
+
+def motion_layers(corr: int, small: bool) -> dict[str, tuple[int, tuple[int, int], int]]:
+    """Returns the motion encoder's convolutions for `corr` looked-up correlations."""
+    if small:
+        first = {"convc1": (96, (1, 1), corr)}
+        return first | {
+            "convf1": (64, (7, 7), 2),
+            "convf2": (32, (3, 3), 64),
+            "conv": (80, (3, 3), 128),
+        }
+    first = {"convc1": (256, (1, 1), corr), "convc2": (192, (3, 3), 256)}
+    return first | {
+        "convf1": (128, (7, 7), 2),
+        "convf2": (64, (3, 3), 128),
+        "conv": (126, (3, 3), 256),
+    }
+
+
+class TwoConvs(nn.Module):
+    """3 x 3, ReLU, 1 x 1: the mask head."""
+
+    hidden: int
+    features: int
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "p h w i"]) -> Float[Array, "p h w o"]:
+        make = functools.partial(conv.Conv, dtype=self.dtype, param_dtype=self.param_dtype)
+        x = nn.relu(make(self.hidden, name="conv1")(x))
+        return make(self.features, (1, 1), name="conv2")(x)
+
+
+class Refiner(nn.Module):
+    """The update operator of RAFT (`small=False`) or RAFT-small, and its loop.
+
+    The context's part of the gates is computed once, before the loop. The mask head and the
+    upsampling do not feed back, so they run after it: once, or on all iterations together.
+    """
+
+    hidden: int
+    context: int
+    levels: int
+    radius: int
+    small: bool
+    lookup: str
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+
+    def setup(self):
+        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        layers = motion_layers(self.levels * (2 * self.radius + 1) ** 2, self.small)
+        self.encoder = ConvStack(layers, self.param_dtype)
+        motion = layers["conv"][0] + 2
+        make = functools.partial(gru.ConvGRU, self.hidden, self.context, motion, **kinds)
+        if self.small:
+            self.grus = {"gru": make((3, 3), name="gru")}
+        else:
+            passes = (("1", (1, 5)), ("2", (5, 1)))
+            self.grus = {f"gru{i}": make(size, i, name=f"gru{i}") for i, size in passes}
+        width = 128 if self.small else 256
+        flow_layers = {"conv1": (width, (3, 3), self.hidden), "conv2": (2, (3, 3), width)}
+        self.flow_head = ConvStack(flow_layers, self.param_dtype)
+        if not self.small:
+            self.mask_head = TwoConvs(256, 576, **kinds)
+
+    def _loop_kernels(self) -> dict[str, loop.Kernel]:
+        kernels = {f"encoder/{name}": pair for name, pair in self.encoder().items()}
+        kernels |= {f"flow_head/{name}": pair for name, pair in self.flow_head().items()}
+        for name, cell in self.grus.items():
+            gates, candidate = cell.loop_kernels()
+            kernels |= {f"{name}/gates": gates, f"{name}/candidate": candidate}
+        if self.dtype is not None:
+            kernels = jax.tree.map(lambda x: x.astype(self.dtype), kernels)
+        return kernels
+
+    def upsample(
+        self, net: Float[Array, "p h w d"], flow: Float[Array, "p h w 2"]
+    ) -> Float[Array, "p h*8 w*8 2"]:
+        """Returns flow in pixels from flow on the 1/8 grid."""
+        if self.small:
+            return upsample.upflow(flow)
+        # 0.25 balances gradients (RAFT's code)
+        return upsample.convex_upsample(flow, 0.25 * self.mask_head(net))
+
+    def __call__(
+        self,
+        corr: correlation.Pyramid,
+        net: Float[Array, "p h w d"],
+        context: Float[Array, "p h w c"],
+        flow: Float[Array, "p h w 2"],
+        iters: int,
+        all_iterations: bool = False,
+    ) -> tuple[Float[Array, "m p h*8 w*8 2"], Float[Array, "p h w 2"]]:
+        """Returns (flows in pixels, last flow on the 1/8 grid).
+
+        Args:
+            flow: initial flow on the 1/8 grid, in its pixels.
+            all_iterations: m is `iters`, for the training loss; otherwise 1.
+        """
+        grid = coords.pixel_grid(*flow.shape[1:3])
+        terms = {name: cell.context_terms(context) for name, cell in self.grus.items()}
+        step = functools.partial(refine_step, self.radius, self.lookup)
+        plan = loop.Plan(step, iters, all_iterations)
+        start = RefineState(net.astype(terms[next(iter(terms))].gates.dtype), grid + flow)
+        nets, targets = loop.refine_scan(plan, self._loop_kernels(), corr, terms, start)
+        m, p = targets.shape[:2]
+        fine = self.upsample(
+            nets.reshape(m * p, *nets.shape[2:]), (targets - grid).reshape(m * p, *flow.shape[1:])
+        )
+        return fine.reshape(m, p, *fine.shape[1:]), targets[-1] - grid
+
+
+def refine_step(
+    radius: int,
+    implementation: str,
+    tape: loop.Tape,
+    corr: correlation.Pyramid,
+    terms: dict[str, gru.ContextTerms],
+    state: RefineState,
+) -> RefineState:
+    """Returns the state after one iteration; gradients do not pass the coordinates (RAFT's code)."""
+    target = jax.lax.stop_gradient(state.target)
+    window = tape.lookup(corr, target, radius, implementation).astype(state.net.dtype)
+    flow = (target - coords.pixel_grid(*target.shape[1:3])).astype(state.net.dtype)
+    motion = encode_motion(tape, window, flow)
+    net = state.net
+    for name, term in terms.items():
+        net = gru.update(tape, name, net, motion, term)
+    delta = tape.conv("flow_head/conv2", nn.relu(tape.conv("flow_head/conv1", net)))
+    return RefineState(net, target + delta.astype(jnp.float32))
+
+
+def encode_motion(
+    tape: loop.Tape, corr: Float[Array, "p h w k"], flow: Float[Array, "p h w 2"]
+) -> Float[Array, "p h w m"]:
+    """Returns features of the looked-up correlations and of the flow, which is appended itself."""
+    corr = nn.relu(tape.conv("encoder/convc1", corr))
+    if "encoder/convc2" in tape.kernels:  # RAFT-small has one convolution here
+        corr = nn.relu(tape.conv("encoder/convc2", corr))
+    motion = nn.relu(tape.conv("encoder/convf1", flow))
+    motion = nn.relu(tape.conv("encoder/convf2", motion))
+    both = jnp.concatenate([corr, motion], axis=-1)
+    return jnp.concatenate([nn.relu(tape.conv("encoder/conv", both)), flow], axis=-1)

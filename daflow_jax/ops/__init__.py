@@ -1,0 +1,1 @@
+"""Array functions: pure, stateless, float pixels in, float pixels out."""

@@ -1,0 +1,22 @@
+"""From frames of any size to flow of the same size: pad, window, batch, tile, run, crop."""
+
+from daflow_jax.predict.estimate import Estimator, Layout
+from daflow_jax.predict.frames import as_frames
+from daflow_jax.predict.padding import Padding, crop, fit, pad
+from daflow_jax.predict.runner import Options, Result, Runner
+from daflow_jax.predict.stream import Stream, run_clip
+
+__all__ = [
+    "Estimator",
+    "Layout",
+    "Options",
+    "Padding",
+    "Result",
+    "Runner",
+    "Stream",
+    "as_frames",
+    "crop",
+    "fit",
+    "pad",
+    "run_clip",
+]

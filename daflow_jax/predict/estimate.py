@@ -1,0 +1,170 @@
+"""Flow of a short run of frames on one device: padding, windows, and less memory when needed."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from daflow_jax import errors
+from daflow_jax.ops import resize
+from daflow_jax.predict import memory, padding, tiles
+from daflow_jax.predict.runner import Options, Runner
+
+TILES = ((512, 768), (256, 384))  # [choice] tried in this order when one pair does not fit
+_PIXELS = {"cpu": 2**21}  # [choice] padded pixels in one automatic batch
+_PIXELS_ACCELERATOR = 2**24
+
+
+class Layout(NamedTuple):
+    """How frames are cut up before the network sees them.
+
+    batch: pairs at once, None = by size and device. bucket: padded sizes are multiples of this, so
+    that few programs are compiled. tile: "auto" (only when memory is short), "off" or (height,
+    width). max_size: longer frames are estimated at this longest side, in pixels.
+    """
+
+    batch: int | None = None
+    bucket: int = 64
+    tile: str | tuple[int, int] = "auto"
+    max_size: int | None = None
+
+
+class Estimator:
+    """Estimates the flow of frames that lie in memory; remembers what the device could not hold."""
+
+    def __init__(self, runner: Runner, options: Options, layout: Layout):
+        self.runner, self.options, self.layout = runner, options, layout
+        self.window = runner.config.frames
+        self._tile = layout.tile if isinstance(layout.tile, tuple) else None
+        self._most: int | None = None
+
+    def batch(self, size: tuple[int, int]) -> int:
+        """Returns how many pairs of frames of (height, width) to estimate at once."""
+        most = self.layout.batch
+        if most is None:
+            height, width = self._padded(size)
+            budget = _PIXELS.get(self.runner.device.platform, _PIXELS_ACCELERATOR)
+            most = min(max(budget // (height * width), 1), 8)
+        if self._most is not None:
+            most = min(most, self._most)
+        return max(most // (self.window - 1), 1) * (self.window - 1)
+
+    def __call__(
+        self, frames: np.ndarray, init_flow: np.ndarray | None = None, fill: int = 0
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Returns flows (m, n, h, w, 2) of n+1 frames and the flow on the 1/8 grid (n, ., ., 2).
+
+        Args:
+            frames: float32 (n+1, h, w, 3) in [0, 1].
+            init_flow: (n, h/8, w/8, 2) on the 1/8 grid of the padded size, or None.
+            fill: run at least so many pairs, by repeating the last frame, to reuse a program.
+        """
+        size, pairs = frames.shape[1:3], len(frames) - 1
+        small = self._shrunk(size)
+        if small != size:
+            frames = np.asarray(_resize(frames, small))
+        around = padding.fit(small, self._multiple())
+        extra = max(fill, self._whole(pairs)) - pairs
+        frames = np.concatenate([padding.pad(frames, around), *[_last(frames, around)] * extra])
+        if init_flow is not None:
+            init_flow = np.concatenate([init_flow, *[init_flow[-1:]] * extra])
+        flows, low = self._run(frames, init_flow)
+        flows = padding.crop(flows[:, :pairs], around)
+        if small != size:
+            scale = np.array([size[1] / small[1], size[0] / small[0]], np.float32)
+            flows = np.asarray(_resize(flows, size)) * scale
+        return np.ascontiguousarray(flows), None if low is None else low[:pairs]
+
+    def low(self, flow: np.ndarray) -> np.ndarray:
+        """Returns flow (n, h, w, 2) in pixels as mean on the 1/8 grid of the padded frames."""
+        size = flow.shape[1:3]
+        small = self._shrunk(size)
+        if small != size:
+            scale = np.array([small[1] / size[1], small[0] / size[0]], np.float32)
+            flow = np.asarray(_resize(flow, small)) * scale
+        flow = padding.pad(flow, padding.fit(small, self._multiple()))
+        pairs, height, width, _ = flow.shape
+        blocks = flow.reshape(pairs, height // 8, 8, width // 8, 8, 2)
+        return blocks.mean(axis=(2, 4)).astype(np.float32) / 8
+
+    def _multiple(self):
+        return math.lcm(self.layout.bucket, self.runner.config.multiple)
+
+    def _whole(self, pairs):
+        """Returns the number of pairs in whole windows."""
+        return -(-pairs // (self.window - 1)) * (self.window - 1)
+
+    def _padded(self, size):
+        small = self._shrunk(size)
+        top, bottom, left, right = padding.fit(small, self._multiple())
+        return small[0] + top + bottom, small[1] + left + right
+
+    def _shrunk(self, size):
+        longest = self.layout.max_size
+        if longest is None or max(size) <= longest:
+            return tuple(size)
+        return tuple(max(round(length * longest / max(size)), 2) for length in size)
+
+    def _run(self, frames, init_flow):
+        """Runs padded frames; on exhausted memory fewer at once, then in tiles."""
+        if self._most is not None and len(frames) - 1 > self._most:
+            return self._halves(frames, init_flow)
+        try:
+            if self._tile and (frames.shape[1] > self._tile[0] or frames.shape[2] > self._tile[1]):
+                run = lambda part: self._network(part)[0]  # noqa: E731
+                return tiles.blended(frames, self._tile, run), None
+            return self._network(frames, init_flow)
+        except (memory.OutOfMemory, MemoryError, jax.errors.JaxRuntimeError) as error:
+            if not memory.is_exhausted(error):
+                raise
+            self._shrink(frames, str(error))
+        return self._run(frames, init_flow)
+
+    def _halves(self, frames, init_flow):
+        step, parts = self._most, []
+        for first in range(0, len(frames) - 1, step):
+            start = None if init_flow is None else init_flow[first : first + step]
+            parts.append(self._run(frames[first : first + step + 1], start))
+        low = None if parts[0][1] is None else np.concatenate([part[1] for part in parts])
+        return np.concatenate([part[0] for part in parts], axis=1), low
+
+    def _shrink(self, frames, why):
+        pairs, first = len(frames) - 1, why.splitlines()[0]
+        if pairs > self.window - 1:
+            half = self._whole(pairs // 2)
+            self._most = half if half < pairs else self.window - 1
+            self.runner.tell(f"out of memory ({first}); retrying with batch {self._most}")
+            return
+        left = [tile for tile in TILES if self._tile is None or tile[0] < self._tile[0]]
+        left = [tile for tile in left if tile[0] < frames.shape[1] or tile[1] < frames.shape[2]]
+        if self.layout.tile == "off" or not left:
+            raise errors.UserError(
+                "memory", first, "Use --max-size, --tile auto, a smaller model or more memory", 3
+            )
+        self._tile = left[0]
+        height, width = self._tile
+        self.runner.tell(f"out of memory ({first}); retrying with tiles of {height}x{width}")
+
+    def _network(self, frames, init_flow=None):
+        """Returns flows (m, n, h, w, 2) and low (n, h/8, w/8, 2) of whole windows of frames."""
+        step = self.window - 1
+        if step == 1:
+            clips = frames[None]  # one long clip: the features of a frame are computed once
+        else:
+            starts = range(0, len(frames) - 1, step)
+            clips = np.stack([frames[i : i + step + 1] for i in starts])
+        start = None
+        if init_flow is not None:
+            start = init_flow.reshape(len(clips), -1, *init_flow.shape[1:])
+        flows, low = self.runner(clips, self.options, start)
+        return flows.reshape(flows.shape[0], -1, *flows.shape[3:]), low.reshape(-1, *low.shape[2:])
+
+
+def _last(frames, around):
+    return padding.pad(frames[-1:], around)
+
+
+def _resize(images, size):
+    return resize.resize_align_corners(jnp.asarray(images), tuple(size))

@@ -1,0 +1,145 @@
+"""One compiled network per size and batch: compiles with a message, watches memory."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from daflow_jax.predict import memory
+
+
+class Options(NamedTuple):
+    """What one call asks for; each different value compiles its own program.
+
+    iters: refinement steps. all_iterations: keep the flow after each. denoise_steps, tap_step: of
+    models with a diffusion backbone, None means the model's default.
+    """
+
+    iters: int = 12
+    all_iterations: bool = False
+    denoise_steps: int | None = None
+    tap_step: Any = None
+
+    def diffusion(self) -> dict[str, Any]:
+        """Returns the settings that only diffusion models take, without those left to the model."""
+        settings = {"denoise_steps": self.denoise_steps, "tap_step": self.tap_step}
+        return {name: value for name, value in settings.items() if value is not None}
+
+
+class Result(NamedTuple):
+    """Flow of n pairs at the size of the frames, float32 pixels; None where not asked for.
+
+    flow: (n, h, w, 2), frame k to k+1. backward: (n, h, w, 2), frame k+1 to k on its own grid.
+    occlusion: (n, h, w) bool, True = hidden in frame k+1. confidence: (n, h, w) float32 0..1.
+    iterations: (m, n, h, w, 2), the flow after each refinement step.
+    """
+
+    flow: np.ndarray
+    backward: np.ndarray | None = None
+    occlusion: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+    iterations: np.ndarray | None = None
+
+
+class Runner:
+    """Runs one network on padded clips of one device.
+
+    Args:
+        module, variables: a flow network and its weights.
+        device: a jax device.
+        seed: of the noise that diffusion models start from; every window starts from the same.
+        tell: called like `print` with text about compiling and memory.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        variables: Any,
+        device: jax.Device,
+        seed: int = 0,
+        precision: str | None = "highest",
+        tell: Callable[..., None] = lambda line, end="\n": None,
+    ):
+        self.module, self.config, self.device, self.tell = module, module.config, device, tell
+        self.precision = precision
+        self.variables = jax.device_put(variables, device)
+        self.key = jax.device_put(jax.random.key(seed), device)
+        self.compile_seconds = 0.0
+        self.peak_bytes = 0
+        self._programs: dict[Any, Any] = {}
+
+    def __call__(
+        self, clips: np.ndarray, options: Options, init_flow: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns flows (m, b, f-1, h, w, 2) and the last flow at 1/8, (b, f-1, h/8, w/8, 2).
+
+        Args:
+            clips: float32 (b, f, h, w, 3) in [0, 1], padded.
+            init_flow: (b, f-1, h/8, w/8, 2) on the 1/8 grid, or None for zero.
+        """
+        program = self._program(clips.shape, options, init_flow is not None)
+        start = () if init_flow is None else (jax.device_put(init_flow, self.device),)
+        flows, low = program(self.variables, self.key, jax.device_put(clips, self.device), *start)
+        return np.asarray(flows), np.asarray(low)
+
+    def _program(self, shape, options, has_init):
+        signature = (shape, options, has_init)
+        if signature not in self._programs:
+            self._programs[signature] = self._compile(shape, options, has_init)
+        return self._programs[signature]
+
+    def _compile(self, shape, options, has_init):
+        batch, frames, height, width, _ = shape
+        pairs = batch * (frames - 1)
+        sharding = jax.sharding.SingleDeviceSharding(self.device)
+        clips = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=sharding)
+        low = (batch, frames - 1, height // 8, width // 8, 2)
+        start = (jax.ShapeDtypeStruct(low, jnp.float32, sharding=sharding),) if has_init else ()
+        self.tell(f"compiling for {height}x{width} (batch {pairs}) ...", end=" ")
+        begun = time.perf_counter()
+        with self._precision():
+            lowered = jax.jit(self.function(options)).lower(self.variables, self.key, clips, *start)
+            program = lowered.compile()
+        seconds = time.perf_counter() - begun
+        self.compile_seconds += seconds
+        self.tell(f"{seconds:.1f} s")
+        need = memory.program_bytes(program)
+        self.peak_bytes = max(self.peak_bytes, need)
+        self.tell(f"{height}x{width}, batch {pairs}, about {memory.text(need)}")
+        memory.check(need, self.device, f"{height}x{width}, batch {pairs}")
+        return program
+
+    def _precision(self):
+        if self.precision is None:
+            return contextlib.nullcontext()
+        return jax.default_matmul_precision(self.precision)
+
+    def function(self, options: Options) -> Callable[..., tuple[jax.Array, jax.Array]]:
+        """Returns the pure function (variables, key, clips, init_flow) that is compiled."""
+        static = dict(iters=options.iters, all_iterations=options.all_iterations)
+        static |= options.diffusion()
+
+        def apply(variables, key, clips, init_flow=None):
+            return tuple(
+                self.module.apply(
+                    variables, clips, init_flow=init_flow, rngs={"noise": key}, **static
+                )
+            )
+
+        if self.config.family != "daflow":
+            return apply
+
+        def window(variables, key, clip, *start):
+            flows, low = apply(variables, key, clip[None], *(flow[None] for flow in start))
+            return flows[:, 0], low[0]
+
+        def windows(variables, key, clips, *start):
+            """Maps over windows with one key, so that a window's noise ignores its batch."""
+            axes = (None, None, 0, *(0 for _ in start))
+            return jax.vmap(window, axes, out_axes=(1, 0))(variables, key, clips, *start)
+
+        return windows

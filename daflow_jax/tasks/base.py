@@ -1,0 +1,60 @@
+"""What the training loop knows of a task: four functions of arrays and a constructor of
+variables.
+"""
+
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+from jaxtyping import Array, Float
+
+from daflow_jax import batch as batches
+from daflow_jax.metrics import mean
+
+Tree = Any  # nested dicts of arrays
+
+
+class LossOut(NamedTuple):
+    """The scalar to descend, scalars to log, and the new state of what is no parameter."""
+
+    loss: Float[Array, ""]
+    metrics: dict[str, Float[Array, ""]]
+    aux: Tree
+
+
+@runtime_checkable
+class Task(Protocol):
+    """The only thing that knows what is learned; every method is pure and all but `pictures` jit.
+
+    `params` is the whole parameter tree (trained and frozen merged); `aux` holds the other
+    collections of the module, e.g. {"batch_stats": ...}.
+    """
+
+    best: str  # the metric of `evaluate` that chooses the best weights; "-name": smaller wins
+
+    def init(self, rng: jax.Array, batch: batches.Batch) -> dict[str, Tree]:
+        """Returns the variables {"params": ..., collection: ...} for batches shaped like
+        `batch`.
+        """
+        ...
+
+    def loss(self, params: Tree, aux: Tree, batch: batches.Batch, rng: jax.Array) -> LossOut:
+        """Returns loss, metrics and new aux of one batch."""
+        ...
+
+    def evaluate(
+        self, params: Tree, aux: Tree, batch: batches.Batch, rng: jax.Array
+    ) -> dict[str, mean.Mean]:
+        """Returns the metrics as sums with weights, so that batches merge into exact means."""
+        ...
+
+    def pictures(
+        self, params: Tree, aux: Tree, batch: batches.Batch, rng: jax.Array
+    ) -> dict[str, Any]:
+        """Returns uint8 pictures (h, w, 3) of the batch's first clip by name (NumPy)."""
+        ...
+
+    def update_aux(self, aux: Tree, params: Tree, step: jax.Array) -> Tree:
+        """Returns aux after the optimiser's step (identity unless a teacher follows the
+        parameters).
+        """
+        ...

@@ -1,0 +1,115 @@
+"""Supervised optical flow on degraded clips: RAFT, RAFT*, and DA-Flow on its frozen backbone."""
+
+import dataclasses
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from daflow_jax import batch as batches
+from daflow_jax import viz
+from daflow_jax.losses import sequence
+from daflow_jax.metrics import flow as metrics
+from daflow_jax.metrics import mean
+from daflow_jax.models.flow_output import FlowOutput
+from daflow_jax.tasks import base
+
+
+@dataclasses.dataclass(frozen=True)
+class OpticalFlow:
+    """Trains any network with the flow call on `lq`; `hq` is only shown in pictures.
+
+    Attributes:
+        iters: refinement steps in training and evaluation.
+        gamma, max_flow: of the sequence loss (RAFT, sec. 3.4).
+        batch_norm: "train" (batch statistics, updated) or "frozen" (running statistics; scale and
+            bias still learn), as RAFT does after its first stage.
+    """
+
+    module: nn.Module
+    iters: int = 12
+    gamma: float = 0.8
+    max_flow: float = 400.0
+    batch_norm: str = "frozen"
+    best = "-epe"
+
+    def __post_init__(self):
+        if self.batch_norm not in ("train", "frozen"):
+            raise ValueError(f"batch_norm is {self.batch_norm!r}; write 'train' or 'frozen'")
+
+    def init(self, rng: jax.Array, batch: batches.Batch) -> dict[str, Any]:
+        """Returns the module's variables; parameters depend on no batch size."""
+        keys = {"params": rng, "noise": jax.random.fold_in(rng, 1)}
+        return dict(self.module.init(keys, batch["lq"][:1], iters=1))
+
+    def loss(self, params, aux, batch: batches.Batch, rng: jax.Array) -> base.LossOut:
+        """Returns the sequence loss, the error of the last prediction, and new batch statistics."""
+        out, aux = self._apply(params, aux, batch["lq"], rng, train=True)
+        valid = usable(batch)
+        loss = sequence.sequence_loss(
+            out.flows, batch["flow"], valid.astype(jnp.float32), self.gamma, self.max_flow
+        )
+        near = valid & (jnp.linalg.norm(batch["flow"], axis=-1) < self.max_flow)
+        values = _errors(out.flows[-1], batch["flow"], near)
+        return base.LossOut(loss, {name: value.compute() for name, value in values.items()}, aux)
+
+    def evaluate(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, mean.Mean]:
+        """Returns epe (pixels) and the shares of pixels wrong by more than 1, 3 and 5 pixels."""
+        out, _ = self._apply(params, aux, batch["lq"], rng, train=False)
+        return _errors(out.flows[-1], batch["flow"], usable(batch))
+
+    def pictures(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, np.ndarray]:
+        """Returns the first pair: lq, hq, flow, target (one colour scale) and error."""
+        first = {key: jnp.asarray(value[:1]) for key, value in batch.items()}
+        out = jax.jit(lambda p, a, x, r: self._apply(p, a, x, r, train=False)[0])(
+            params, aux, first["lq"], rng
+        )
+        flow, target = np.asarray(out.flows[-1, 0, 0]), np.asarray(first["flow"][0, 0])
+        valid = np.asarray(usable(first)[0, 0])
+        return {
+            **{key: _picture(first[key][0, 0]) for key in ("lq", "hq") if key in first},
+            **flow_pictures(flow, target, valid),
+        }
+
+    def update_aux(self, aux, params, step):
+        """Returns `aux` as it is."""
+        return aux
+
+    def _apply(self, params, aux, frames, rng, train: bool) -> tuple[FlowOutput, Any]:
+        variables, keys = {"params": params, **aux}, {"noise": rng}
+        learn_norm = train and self.batch_norm == "train" and "batch_stats" in aux
+        options = dict(iters=self.iters, all_iterations=train, train=learn_norm, rngs=keys)
+        if not learn_norm:
+            return self.module.apply(variables, frames, **options), aux
+        out, new = self.module.apply(variables, frames, mutable=["batch_stats"], **options)
+        return out, {**aux, **new}
+
+
+def usable(batch: batches.Batch) -> jax.Array:
+    """Returns `valid` without the rows that only pad the batch, bool (b, f-1, h, w)."""
+    valid = batch["valid"]
+    if "weight" in batch:
+        valid = valid & (batch["weight"] > 0)[:, None, None, None]
+    return valid
+
+
+def flow_pictures(flow: np.ndarray, target: np.ndarray, valid: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns colour wheels of both flows at the target's scale, and the error."""
+    known = np.where(valid[..., None], target, 0.0)
+    scale = max(float(np.linalg.norm(known, axis=-1).max()), 1.0)
+    return {
+        "flow": viz.flow_to_rgb(flow, scale),
+        "target": viz.flow_to_rgb(target, scale, valid),
+        "error": viz.error_to_rgb(flow, target, valid),
+    }
+
+
+def _errors(flow, target, valid) -> dict[str, mean.Mean]:
+    shares = {f"out{px}": metrics.outliers(flow, target, valid, float(px)) for px in (1, 3, 5)}
+    return {"epe": metrics.epe(flow, target, valid), **shares}
+
+
+def _picture(frame) -> np.ndarray:
+    return np.asarray(jnp.round(255 * jnp.clip(frame, 0, 1))).astype(np.uint8)

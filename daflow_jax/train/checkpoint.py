@@ -1,0 +1,224 @@
+"""Checkpoints that are verified when they are read: Orbax writes them, a checksum per leaf guards
+them.
+
+Layout of WORKDIR/checkpoints/000012000/: `state` holds the arrays of a TrainState under flat names
+("params/fnet/conv1/kernel"), `meta` a JSON object with shape, dtype and crc32 of each, the data
+position, the configuration and the versions.
+"""
+
+import importlib.metadata
+import shutil
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from flax import traverse_util
+from jax.experimental import multihost_utils
+
+from daflow_jax import errors
+from daflow_jax.train import state as states
+
+FORMAT = 1
+
+
+class Damaged(Exception):
+    """A checkpoint cannot be read, or what was read is not what was written."""
+
+
+class Checkpoints:
+    """The checkpoints of one workdir, newest last; writing goes on in the background."""
+
+    def __init__(self, workdir: Path, keep: int = 3, note: Callable[[str], None] = print):
+        self._directory, self._note = Path(workdir).absolute() / "checkpoints", note
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, step_format_fixed_length=9)
+        self._manager = ocp.CheckpointManager(self._directory, options=options)
+
+    def save(self, step: int, state: states.TrainState, meta: dict[str, Any]) -> None:
+        """Starts to write `state` and returns once its arrays may change; call `close` before
+        exit.
+        """
+        leaves = _flat(state)
+        table = {name: describe(leaf) for name, leaf in leaves.items()}
+        meta = {"format": FORMAT, "step": step, "leaves": table, "versions": versions(), **meta}
+        args = ocp.args.Composite(state=ocp.args.PyTreeSave(leaves), meta=ocp.args.JsonSave(meta))
+        self._manager.save(step, args=args, force=True)
+
+    def restore(self, like: states.TrainState) -> tuple[states.TrainState, dict[str, Any]] | None:
+        """Returns the newest sound (state, meta), placed like `like`; None where there is none.
+
+        `like` holds arrays or ShapeDtypeStructs with shardings. A damaged checkpoint is moved to
+        WORKDIR/damaged with a note and the one before it is taken. Raises UserError where names,
+        shapes or dtypes differ from `like`: nothing is cast.
+        """
+        for half in self._directory.glob("*orbax-checkpoint-tmp*"):
+            self._note(f"ignored half-written checkpoint {half.name}")
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            try:
+                return _read(self._manager, self._directory, step, like)
+            except Damaged as error:
+                self._set_aside(step, str(error))
+        if steps:
+            raise errors.UserError(
+                self._directory, "every checkpoint is damaged", "Take a new workdir"
+            )
+        return None
+
+    def _set_aside(self, step: int, reason: str) -> None:
+        self._note(
+            f"checkpoint {step:09d} is damaged ({reason}); moved to damaged/, trying the one before"
+        )
+        target = self._directory.parent / "damaged" / f"{step:09d}"
+        if jax.process_index() == 0:
+            shutil.rmtree(target, ignore_errors=True)
+            target.parent.mkdir(exist_ok=True)
+            (self._directory / f"{step:09d}").rename(target)
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices(f"set aside {step}")
+        self._manager.reload()
+
+    def wait(self) -> None:
+        """Waits for the last write and raises its error, if it had one."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits, then frees the writer's threads."""
+        self.wait()
+        self._manager.close()
+
+
+def load_variables(workdir: str | Path) -> dict[str, Any]:
+    """Returns {"params": ..., collection: ...} (NumPy) of a workdir's newest checkpoint, EMA
+    preferred.
+    """
+    directory = Path(workdir).absolute() / "checkpoints"
+    with ocp.CheckpointManager(directory, options=_reader_options()) as manager:
+        step = manager.latest_step()
+        if step is None:
+            raise errors.UserError(
+                workdir, "holds no checkpoint", "Name a workdir of train.py or a model folder"
+            )
+        try:
+            table = _read_meta(manager, step)["leaves"]
+            trained = "ema" if any(name.startswith("ema/") for name in table) else "params"
+            wanted = [name for name in table if name.split("/")[0] in (trained, "frozen", "aux")]
+            like = {name: np.zeros((), np.int8) for name in wanted}
+            args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), like)
+            flat = _restore_arrays(manager, step, like, args, partial=True)
+            verify(flat, {name: table[name] for name in wanted})
+        except Damaged as error:
+            raise errors.UserError(directory / f"{step:09d}", f"is damaged: {error}") from error
+    out = {}
+    for name, leaf in flat.items():
+        head, _, rest = name.partition("/")
+        out[rest if head == "aux" else f"params/{rest}"] = leaf
+    return traverse_util.unflatten_dict(out, sep="/")
+
+
+def describe(leaf: jax.Array | np.ndarray) -> dict[str, Any]:
+    """Returns shape, dtype and crc32 (of the C-ordered bytes) of a leaf; gathers it if it is
+    spread.
+    """
+    if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+        leaf = multihost_utils.process_allgather(leaf, tiled=True)
+    host = np.asarray(leaf, order="C")
+    crc = zlib.crc32(host.reshape(-1).view(np.uint8))
+    return {"shape": list(host.shape), "dtype": str(host.dtype), "crc32": crc}
+
+
+def verify(leaves: dict[str, Any], table: dict[str, dict]) -> None:
+    """Raises Damaged naming the leaves whose contents are not what the table says."""
+    bad = [name for name, leaf in leaves.items() if describe(leaf) != table[name]]
+    if bad:
+        raise Damaged(f"{len(bad)} of {len(leaves)} arrays fail their checksum, first {bad[0]}")
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what wrote a checkpoint."""
+    names = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+def _read(manager, directory, step, like):
+    meta = _read_meta(manager, step)
+    template = _flat(like)
+    _check_names(directory / f"{step:09d}", template, meta["leaves"])
+    args = {name: _array_args(leaf) for name, leaf in template.items()}
+    leaves = _restore_arrays(manager, step, template, args)
+    verify(leaves, meta["leaves"])
+    return _unflat(leaves, like), meta
+
+
+def _array_args(leaf):
+    return ocp.ArrayRestoreArgs(sharding=leaf.sharding, global_shape=leaf.shape, dtype=leaf.dtype)
+
+
+def _read_meta(manager, step):
+    try:
+        meta = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+        meta["leaves"].items()
+        return meta
+    except Exception as error:  # noqa: BLE001 - whatever the reader meets, the step cannot be used
+        raise Damaged(_brief(error)) from error
+
+
+def _restore_arrays(manager, step, like, args, partial=False):
+    request = ocp.args.PyTreeRestore(item=like, restore_args=args, partial_restore=partial)
+    try:
+        return manager.restore(step, args=ocp.args.Composite(state=request)).state
+    except Exception as error:  # noqa: BLE001
+        raise Damaged(_brief(error)) from error
+
+
+def _check_names(where, template, table):
+    missing, extra = sorted(set(template) - set(table)), sorted(set(table) - set(template))
+    if missing or extra:
+        rule = f"lacks {missing[:5]} and has {extra[:5]} beyond this configuration"
+        raise errors.UserError(
+            where, rule, "Take a new workdir, or checkpoint.init_from for weights only"
+        )
+    for name, leaf in template.items():
+        got, want = (
+            (table[name]["shape"], table[name]["dtype"]),
+            (list(leaf.shape), str(leaf.dtype)),
+        )
+        if got != want:
+            rule = f"{name} is {got[1]}{got[0]}, this configuration has {want[1]}{want[0]}"
+            raise errors.UserError(where, rule, "Nothing is cast; take a new workdir")
+
+
+def _flat(state) -> dict[str, Any]:
+    """Returns {path: array} with random keys as their bits (no array library stores typed keys)."""
+    leaves = dict(zip(states.leaf_paths(state), jax.tree.leaves(state), strict=True))
+    return {name: _bits(leaf) if _is_key(leaf) else leaf for name, leaf in leaves.items()}
+
+
+def _unflat(leaves, like):
+    out = []
+    for name, leaf in zip(states.leaf_paths(like), jax.tree.leaves(like), strict=True):
+        out.append(jax.random.wrap_key_data(leaves[name]) if _is_key(leaf) else leaves[name])
+    return jax.tree.unflatten(jax.tree.structure(like), out)
+
+
+def _is_key(leaf) -> bool:
+    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _bits(key):
+    if isinstance(key, jax.Array):
+        return jax.random.key_data(key)
+    bits = jax.eval_shape(jax.random.key_data, key)
+    return jax.ShapeDtypeStruct(bits.shape, bits.dtype, sharding=key.sharding)
+
+
+def _reader_options():
+    return ocp.CheckpointManagerOptions(create=False, step_format_fixed_length=9)
+
+
+def _brief(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:160] if lines else ''}"

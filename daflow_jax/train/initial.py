@@ -1,0 +1,85 @@
+"""Starting from the weights of another run or of a model folder, part by part."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+from flax import traverse_util
+
+from daflow_jax import errors
+
+Tree = Any
+_ITEM = re.compile(r"(?:(?P<target>[\w/]+)=)?(?P<path>[^:=]+)(?::(?P<source>[\w/]+))?")
+
+
+class Source(NamedTuple):
+    """Weights under `source` (a parameter path, "" = all) of the folder `path` go under
+    `target`.
+    """
+
+    target: str
+    path: str
+    source: str
+
+
+def parse(text: str | Mapping[str, str]) -> list[Source]:
+    """Returns the sources of "[TARGET=]DIR[:SOURCE],..." or of {TARGET: "DIR[:SOURCE]"}.
+
+    "runs/a" takes everything; "backbone=runs/lift,flow=models/raft-small" fills two parts of a
+    model.
+    """
+    if isinstance(text, Mapping):
+        text = ",".join(f"{target}={value}" for target, value in text.items())
+    sources = []
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        match = _ITEM.fullmatch(item)
+        if match is None:
+            raise errors.UserError(
+                f"config.checkpoint.init_from {item!r}", "write [TARGET=]DIR[:SOURCE]"
+            )
+        sources.append(Source(match["target"] or "", match["path"], match["source"] or ""))
+    return sources
+
+
+def graft(variables: Tree, given: Tree, source: Source) -> tuple[Tree, list[str], list[str]]:
+    """Returns (variables with the given leaves in place, names left without use, names left as
+    they were).
+
+    A leaf of collection c at c/SOURCE/x goes to c/TARGET/x. Raises UserError where a shape or dtype
+    differs, or where no name fits.
+    """
+    ours = traverse_util.flatten_dict(variables, sep="/")
+    theirs = _moved(traverse_util.flatten_dict(given, sep="/"), source)
+    used = sorted(set(ours) & set(theirs))
+    if not used:
+        heads = sorted({"/".join(name.split("/")[:2]) for name in ours})
+        rule = f"no name of {source.path} fits under {source.target or 'the whole model'!r}"
+        raise errors.UserError(
+            "config.checkpoint.init_from", rule, "The model has " + ", ".join(heads)
+        )
+    for name in used:
+        mine, new = ours[name], theirs[name]
+        if mine.shape != new.shape or mine.dtype != new.dtype:
+            got, want = (f"{x.dtype}{list(x.shape)}" for x in (new, mine))
+            rule = f"{name} of {source.path} is {got}, the model's {want}"
+            raise errors.UserError("config.checkpoint.init_from", rule, "Nothing is cast or cut")
+        ours[name] = jax.device_put(new, mine.sharding)
+    unused = sorted(set(theirs) - set(ours))
+    untouched = sorted(name for name in set(ours) - set(theirs) if _under(name, source.target))
+    return traverse_util.unflatten_dict(ours, sep="/"), unused, untouched
+
+
+def _moved(flat: dict[str, Any], source: Source) -> dict[str, Any]:
+    out = {}
+    for name, leaf in flat.items():
+        collection, _, rest = name.partition("/")
+        if _under(name, source.source):
+            inner = rest[len(source.source) :].lstrip("/")
+            out["/".join(filter(None, (collection, source.target, inner)))] = leaf
+    return out
+
+
+def _under(name: str, prefix: str) -> bool:
+    rest = name.partition("/")[2]
+    return not prefix or rest == prefix or rest.startswith(prefix + "/")

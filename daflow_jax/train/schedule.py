@@ -1,0 +1,52 @@
+"""Learning rates as functions of the step."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+
+Schedule = Callable[[jax.Array | int], jax.Array]
+
+
+def one_cycle(peak: float, total_steps: int, pct_start: float = 0.05) -> Schedule:
+    """Returns RAFT's rate: linear from peak/25 up to `peak`, then linear down to peak/250000.
+
+    The turning points are those of PyTorch's OneCycleLR (linear, two phases): steps pct_start *
+    total - 1 and total - 1, the first not rounded (RAFT, train.py, total = steps + 100, pct_start
+    = 0.05).
+    """
+    start, end = peak / 25.0, peak / 25.0 / 1e4
+    top, last = pct_start * total_steps - 1.0, total_steps - 1.0
+
+    def rate(step):
+        step = jnp.asarray(step, jnp.float32)
+        up = start + (peak - start) * step / top
+        down = peak + (end - peak) * jnp.minimum((step - top) / (last - top), 1.0)
+        return jnp.where(step <= top, up, down)
+
+    return rate
+
+
+def constant(peak: float, warmup_steps: int = 0) -> Schedule:
+    """Returns `peak` at every step, reached linearly from 0 within `warmup_steps`."""
+    return lambda step: peak * _warmup(step, warmup_steps)
+
+
+def cosine(peak: float, total_steps: int, warmup_steps: int = 0) -> Schedule:
+    """Returns half a cosine from `peak` to 0 at `total_steps`, after a linear warm-up."""
+    decay = optax.cosine_decay_schedule(1.0, max(total_steps - warmup_steps, 1))
+    return lambda step: (
+        peak
+        * jnp.where(
+            step < warmup_steps,
+            _warmup(step, warmup_steps),
+            decay(jnp.maximum(step - warmup_steps, 0)),
+        )
+    )
+
+
+def _warmup(step, warmup_steps: int):
+    if not warmup_steps:
+        return jnp.float32(1.0)
+    return jnp.minimum((jnp.asarray(step, jnp.float32) + 1.0) / warmup_steps, 1.0)

@@ -1,0 +1,100 @@
+"""The folder of one run: held by one process, tied to one configuration, marked when done."""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from daflow_jax import errors
+
+# Sections that may change between runs in one workdir; of "train" only the batch is bound.
+FREE_SECTIONS = ("log", "eval", "checkpoint", "mesh")
+BOUND_TRAIN_FIELDS = ("batch_size",)
+
+
+@contextlib.contextmanager
+def hold(workdir: Path) -> Iterator[None]:
+    """Keeps every other process out of `workdir` while it lasts (a lock that dies with its
+    holder).
+    """
+    path = Path(workdir) / "lock"
+    with open(path, "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            rule = f"in use by {holder}"
+            raise errors.UserError(
+                workdir, rule, "Wait for it, stop it, or take a new workdir"
+            ) from error
+        file.truncate(0)
+        file.write(f"{socket.gethostname()} pid {os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def bind(workdir: Path, config: Mapping[str, Any]) -> None:
+    """Ties `workdir` to `config` (config.json), or raises UserError listing the fields that
+    changed.
+    """
+    path = Path(workdir) / "config.json"
+    if path.exists():
+        changed = differences(json.loads(path.read_text()), _plain(config))
+        if changed:
+            rule = "the run was started with another configuration: " + "; ".join(changed)
+            flag = f"--config.checkpoint.init_from={workdir}"
+            remedy = f"Take a new workdir; to start from its weights: {flag}"
+            raise errors.UserError(workdir, rule, remedy)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(_plain(config), indent=2) + "\n")
+    temporary.replace(path)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Returns "field: old -> new" for every field whose change would change the run's meaning."""
+    before, after = _bound(old), _bound(new)
+    names = sorted(set(before) | set(after))
+    absent = "absent"
+    return [
+        f"{name}: {before.get(name, absent)} -> {after.get(name, absent)}"
+        for name in names
+        if before.get(name, absent) != after.get(name, absent)
+    ]
+
+
+def _bound(config: Mapping[str, Any]) -> dict[str, Any]:
+    flat = dict(_flatten(config))
+    return {
+        name: value
+        for name, value in flat.items()
+        if name.split(".")[0] not in (*FREE_SECTIONS, "train")
+        or name in [f"train.{field}" for field in BOUND_TRAIN_FIELDS]
+    }
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(config))
+
+
+def done_step(workdir: Path) -> int | None:
+    """Returns the last step of a finished run, None while it is not finished."""
+    path = Path(workdir) / "done"
+    return int(path.read_text()) if path.exists() else None
+
+
+def mark_done(workdir: Path, step: int) -> None:
+    """Marks the run as finished at `step`."""
+    (Path(workdir) / "done").write_text(f"{step}\n")

@@ -1,0 +1,154 @@
+"""What a run tells: one line on the terminal, the same numbers as JSON, event files and
+pictures.
+"""
+
+import dataclasses
+import datetime
+import json
+import math
+import resource
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from daflow_jax import errors
+from daflow_jax.train import checkpoint as checkpoints
+
+ImageWriter = Callable[[Path, np.ndarray], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class LogConfig:
+    """Every how many steps to write numbers and pictures (0 pictures = none)."""
+
+    every: int = 50
+    pictures_every: int = 1000
+    tensorboard: bool = True
+
+
+class Writer:
+    """Writes into one workdir; on every process but the first each method does nothing."""
+
+    def __init__(
+        self, workdir: Path, config: LogConfig, write_image: ImageWriter, resumed_at: int = 0
+    ):
+        self._workdir, self._write_image = Path(workdir), write_image
+        self._speaks = jax.process_index() == 0
+        self._events = None
+        if not self._speaks:
+            return
+        (self._workdir / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n")
+        _cut(self._workdir / "metrics.jsonl", resumed_at)
+        if config.tensorboard:
+            self._events = _open_events(self._workdir, resumed_at)
+
+    def note(self, text: str) -> None:
+        """Writes a line to the terminal and to log.txt."""
+        if not self._speaks:
+            return
+        print(text, file=sys.stderr, flush=True)
+        now = datetime.datetime.now().isoformat(timespec="seconds")
+        with open(self._workdir / "log.txt", "a", encoding="utf-8") as file:
+            file.write(f"{now} {text}\n")
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Appends numbers to metrics.jsonl (null where not finite) and to the event file."""
+        if not self._speaks:
+            return
+        safe = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        with open(self._workdir / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **safe}) + "\n")
+        for name, value in values.items():
+            if self._events is not None:
+                self._events.add_scalar(name, value, step)
+
+    def evaluation(self, step: int, name: str, values: Mapping[str, float]) -> None:
+        """Writes an evaluation's result to eval/step_*.json (merged over names) and as scalars."""
+        if not self._speaks:
+            return
+        path = self._workdir / "eval" / f"step_{step:09d}.json"
+        path.parent.mkdir(exist_ok=True)
+        known = json.loads(path.read_text()) if path.exists() else {"step": step}
+        path.write_text(json.dumps(known | {name: dict(values)}, indent=2) + "\n")
+        self.scalars(step, {f"eval/{name}/{key}": value for key, value in values.items()})
+
+    def pictures(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """Writes uint8 pictures (h, w, 3) to samples/step_*/NAME.png and to the event file."""
+        if not self._speaks:
+            return
+        folder = self._workdir / "samples" / f"step_{step:09d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, image in images.items():
+            self._write_image(folder / f"{name}.png", image)
+            if self._events is not None:
+                self._events.add_image(name, image, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Ends the event file."""
+        if self._events is not None:
+            self._events.close()
+
+
+def line(step: int, steps: int, values: Mapping[str, float], speed: Mapping[str, float]) -> str:
+    """Returns e.g. `step 1200/20000  loss 1.23  epe 2.10  12.3 pair/s  data 3%  mem 5.1G  eta
+    00:41:10`.
+    """
+    parts = [f"step {step}/{steps}"]
+    parts += [f"{name} {value:.4g}" for name, value in values.items()]
+    if "pairs_per_s" in speed:
+        parts.append(f"{speed['pairs_per_s']:.3g} pair/s  data {100 * speed['data_share']:.0f}%")
+    parts.append(f"mem {speed['memory_bytes'] / 2**30:.1f}G")
+    if "eta_s" in speed:
+        parts.append(f"eta {str(datetime.timedelta(seconds=round(speed['eta_s']))):0>8}")
+    return "  ".join(parts)
+
+
+def memory_bytes() -> int:
+    """Returns the peak memory of the first local device, or of this process where devices do not
+    tell.
+    """
+    stats = jax.local_devices()[0].memory_stats() or {}
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return stats.get("peak_bytes_in_use", resident * (1 if sys.platform == "darwin" else 1024))
+
+
+def environment() -> dict[str, Any]:
+    """Returns versions, devices and the command of this run."""
+    devices = jax.devices()
+    return {
+        "command": sys.argv,
+        "python": sys.version.split()[0],
+        "versions": checkpoints.versions(),
+        "platform": devices[0].platform,
+        "device": devices[0].device_kind,
+        "devices": len(devices),
+        "processes": jax.process_count(),
+    }
+
+
+def _cut(path: Path, step: int) -> None:
+    """Drops the lines after `step`: they tell of steps that a resumed run will do again."""
+    if not path.exists():
+        return
+    kept = []
+    for text in path.read_text().splitlines():
+        try:
+            kept += [text] if json.loads(text)["step"] <= step else []
+        except json.JSONDecodeError:  # the last line of a killed process
+            continue
+    path.write_text("".join(f"{text}\n" for text in kept))
+
+
+def _open_events(workdir: Path, resumed_at: int):
+    try:
+        import tensorboardX
+    except ImportError as error:
+        remedy = "Install tensorboardX or set log.tensorboard to False"
+        raise errors.UserError(
+            "config.log.tensorboard", "tensorboardX is missing", remedy, 3
+        ) from error
+    return tensorboardX.SummaryWriter(str(workdir / "tensorboard"), purge_step=resumed_at + 1)

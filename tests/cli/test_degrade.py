@@ -1,0 +1,116 @@
+"""daflow degrade, as a person calls it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from daflow_jax import cli
+from daflow_jax.io import image, pairs, read_image, video, write_image
+from tests.io.test_pairs import make
+
+
+def picture(seed=0, height=24, width=32):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def clip(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for seed in range(3):
+        write_image(f"clip/{seed}.bmp", picture(seed))
+    write_image("clip/sub/a.png", picture().astype(np.uint16) * 257)
+    return tmp_path
+
+
+def tree(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_folder_keeps_its_tree_and_its_recipe_repeats_it(clip, capsys):
+    assert cli.main(["degrade", "clip", "--recipe", "noise", "--level", "2", "--seed", "3"]) == 0
+    assert capsys.readouterr().out.split() == ["daflow_degraded/clip", "daflow_degraded/clip/sub"]
+    made = tree(clip / "daflow_degraded")
+    names = [f"clip/{name}.png" for name in ("0", "1", "2", "sub/a")]
+    assert sorted(made) == sorted([*names, "recipe.json"])
+    worse = read_image("daflow_degraded/clip/1.png").astype(float) - picture(1)
+    assert 5 < worse.std() < 25  # noise of 20, cut at 0 and 255
+    command = ["degrade", "clip", "--recipe", "daflow_degraded/recipe.json", "--out", "again"]
+    assert cli.main([*command, "--json"]) == 0
+    again = tree(clip / "again")
+    assert all(again[name] == made[name] for name in names)
+    stored = json.loads(capsys.readouterr().out)["sequences"]
+    assert stored == json.loads(made["recipe.json"])["sequences"]
+
+
+def test_pieces_of_a_long_clip_equal_the_whole(clip, monkeypatch):
+    from daflow_jax.cli import degrade
+
+    assert cli.main(["degrade", "clip", "--recipe", "calibration", "--out", "whole"]) == 0
+    monkeypatch.setattr(degrade, "_CLIP_BYTES", 1.0)
+    assert cli.main(["degrade", "clip", "--recipe", "calibration", "--out", "pieces"]) == 0
+    assert tree(clip / "whole") == tree(clip / "pieces")
+
+
+def test_pairs_keep_truth_and_clean_frames(clip):
+    source = make(clip / "pairs/toys/one")
+    assert cli.main(["degrade", "pairs", "--recipe", "blur", "--level", "3", "--out", "bad"]) == 0
+    (entry,) = pairs.read_pairs("bad")
+    assert entry.name == "toys/one" and entry.meta["degradation"]["recipe"] == "blur"
+    clean = image.read_image(entry.pictures["clean2"])
+    np.testing.assert_array_equal(clean, read_image(source / "frame2.png"))
+    worse = entry.load()
+    assert worse.frame2.std() < 0.5 * clean.std()
+    np.testing.assert_array_equal(worse.flow, pairs.read_pairs("pairs")[0].load().flow)
+
+
+def test_video_stays_a_video(clip):
+    with video.Writer("v.mp4", 12, (32, 48)) as writer:
+        for _ in range(5):
+            writer.write(np.full((32, 48, 3), 200, np.uint8))
+    assert cli.main(["degrade", "v.mp4", "--recipe", "lowlight", "--level", "1"]) == 0
+    assert video.info("daflow_degraded/v.mp4") == video.Info(5, 32, 48, 12.0)
+    assert 100 < next(video.frames("daflow_degraded/v.mp4")).mean() < 185
+
+
+def test_results_stand_unless_told(clip, capsys):
+    command = ["degrade", "clip/0.bmp", "--recipe", "blur"]
+    assert cli.main(command) == 0
+    first = tree(clip / "daflow_degraded")
+    capsys.readouterr()
+    assert cli.main(command) == 2
+    assert "0.png: exists. Pass --overwrite, --skip-existing or" in capsys.readouterr().err
+    assert cli.main([*command, "--skip-existing"]) == 0
+    assert tree(clip / "daflow_degraded")["clip/0.png"] == first["clip/0.png"]
+    assert cli.main([*command, "--level", "5", "--overwrite"]) == 0
+    assert tree(clip / "daflow_degraded")["clip/0.png"] != first["clip/0.png"]
+
+
+def test_one_broken_input_of_many_is_code_5(clip, capsys):
+    (clip / "clip/sub/b.png").write_bytes(b"broken")
+    assert cli.main(["degrade", "clip", "--recipe", "jpeg"]) == 5
+    assert "b.png: not a readable image" in capsys.readouterr().err
+    (failure,) = json.loads((clip / "daflow_degraded/recipe.json").read_text())["failures"]
+    assert failure["input"] == "clip/sub"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["clip", "--recipe", "noize"], "unknown recipe 'noize'. Did you mean noise?"),
+        (["clip", "--recipe", "blur", "--level", "9"], "9.0 is not in 1..5"),
+        (["clip", "--recipe", "no.json"], "no.json: not found."),
+        (["clip", "--recipe", "bad.json"], "bad.json: not readable JSON."),
+        (["clip", "--recipe", "other.json"], "other.json: has no recipe for clip. Known: other."),
+        (["nowhere"], "nowhere: not found."),
+    ],
+)
+def test_wrong_use_is_one_line_and_code_2(arguments, message, clip, capsys):
+    (clip / "bad.json").write_text("{")
+    chains = {"seed": 0, "chains": [[]]}
+    (clip / "other.json").write_text(json.dumps({"sequences": {"other": chains}}))
+    assert cli.main(["degrade", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("daflow: error: ") and message in said and said.count("\n") == 1
+    assert not (clip / "daflow_degraded").exists()

@@ -1,0 +1,40 @@
+"""`daflow export`: the artefact alone gives what the model gives."""
+
+import json
+import runpy
+
+import jax
+import numpy as np
+from jax import export
+
+from tests import tiny
+
+
+def test_the_artefact_gives_the_flow_of_the_model(daflow, model, tmp_path, capsys):
+    code, out, _ = daflow("export", "--model", model, "--size", "100x120", "--out", "served")
+    assert code == 0 and "flow.stablehlo" in out
+    signature = json.loads((tmp_path / "served/signature.json").read_text())
+    assert signature["inputs"][0]["shape"] == [1, 2, 100, 120, 3]
+    assert signature["outputs"][0]["shape"] == [1, 1, 100, 120, 2]
+    frames = tiny.frames(2)
+    blob = bytearray((tmp_path / "served/flow.stablehlo").read_bytes())
+    served = jax.jit(export.deserialize(blob).call)((frames / np.float32(255))[None])
+    layout = tiny.model().layout
+    tiny.model().layout = layout._replace(bucket=8)
+    expected = tiny.model()((frames[0], frames[1]))
+    tiny.model().layout = layout
+    np.testing.assert_allclose(served[0, 0], expected, atol=1e-4)
+
+
+def test_the_example_beside_it_runs(daflow, model, tmp_path, capsys):
+    assert daflow("export", "--model", model, "--size", "128x128")[0] == 0
+    runpy.run_path(str(tmp_path / "daflow_export/load_example.py"))
+    assert capsys.readouterr().out == "(1, 1, 128, 128, 2) float32\n"
+
+
+def test_bad_usage_is_one_line(daflow, model):
+    code, _, err = daflow("export", "--model", model, "--size", "128")
+    assert code == 2 and "'128' is not HEIGHTxWIDTH" in err
+    words = ("export", "--model", model, "--size", "128x128", "--platforms", "abacus")
+    code, _, err = daflow(*words)
+    assert code == 2 and "--platforms abacus" in err and err.count("\n") == 1

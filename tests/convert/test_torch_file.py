@@ -1,0 +1,100 @@
+"""The checkpoint reader: both containers, and nothing but tensors."""
+
+import io
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from daflow_jax import errors
+from daflow_jax.convert import torch_file
+
+VALUES = np.arange(12, dtype=np.float32)
+
+
+class _Global:
+    """Pickles as a reference to module.name, called with `arguments`."""
+
+    def __init__(self, module, name, *arguments):
+        self.module, self.name, self.arguments = module, name, arguments
+
+
+class _Pickler(pickle._Pickler):  # pyright: ignore
+    """Writes what torch.save writes, without torch."""
+
+    def persistent_id(self, obj):
+        return obj.pid if isinstance(obj, _StorageId) else None
+
+    def save(self, obj, save_persistent_id=True):
+        if isinstance(obj, _Global):
+            self.write(pickle.GLOBAL + f"{obj.module}\n{obj.name}\n".encode())
+            if obj.arguments:
+                self.save(obj.arguments)
+                self.write(pickle.REDUCE)
+        else:
+            super().save(obj, save_persistent_id)
+
+
+class _StorageId:
+    def __init__(self, key, count, legacy):
+        kind = _Global("torch", "FloatStorage")
+        self.pid = ("storage", kind, key, "cpu", count, *((None,) if legacy else ()))
+
+
+def _dump(obj):
+    out = io.BytesIO()
+    _Pickler(out, 2).dump(obj)
+    return out.getvalue()
+
+
+def _tensor(legacy=False, shape=(2, 3), strides=(1, 4), offset=1):
+    storage = _StorageId("0", len(VALUES), legacy)
+    arguments = (storage, offset, shape, strides, False, _Global("collections", "OrderedDict"))
+    return _Global("torch._utils", "_rebuild_tensor_v2", *arguments)
+
+
+def _zip(path, tree):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", _dump(tree))
+        archive.writestr("archive/data/0", VALUES.tobytes())
+    return path
+
+
+def _legacy(path, tree):
+    head = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
+    body = b"".join(_dump(part) for part in [*head, tree, ["0"]])
+    path.write_bytes(body + struct.pack("<q", len(VALUES)) + VALUES.tobytes())
+    return path
+
+
+@pytest.mark.parametrize("wrap", [lambda d: d, lambda d: {"state_dict": d, "epoch": 3}])
+def test_both_containers_give_the_tensors_with_their_strides(tmp_path, wrap):
+    expected = VALUES[1:].reshape(-1)[np.array([[0, 4, 8], [1, 5, 9]])]
+    for write, legacy in ((_zip, False), (_legacy, True)):
+        path = write(tmp_path / "a.pth", wrap({"x.weight": _tensor(legacy)}))
+        state = torch_file.read(path)
+        assert list(state) == ["x.weight"]
+        np.testing.assert_array_equal(state["x.weight"], expected)
+
+
+def test_malicious_pickle_runs_nothing_and_is_named(tmp_path):
+    witness = tmp_path / "ran"
+    path = _zip(tmp_path / "evil.pth", {"x": _Global("os", "system", f"touch {witness}")})
+    with pytest.raises(errors.UserError, match="asks for os.system, which is not a tensor"):
+        torch_file.read(path)
+    assert not witness.exists()
+
+
+def test_broken_files_are_refused(tmp_path):
+    path = _legacy(tmp_path / "short.pth", {"x": _tensor(True)})
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(errors.UserError, match="not a readable PyTorch checkpoint"):
+        torch_file.read(path)
+    with pytest.raises(errors.UserError, match="beyond its storage"):
+        torch_file.read(_zip(tmp_path / "far.pth", {"x": _tensor(strides=(1, 400))}))
+    with pytest.raises(errors.UserError, match="holds no tensors"):
+        torch_file.read(_zip(tmp_path / "none.pth", {"x": 3}))
+    with pytest.raises(errors.UserError, match="not found"):
+        torch_file.read(tmp_path / "missing.pth")

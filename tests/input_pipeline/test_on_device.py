@@ -1,0 +1,42 @@
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from daflow_jax import batch as batches
+from daflow_jax.generate import host, scene, textures
+from daflow_jax.input_pipeline import on_device, sources
+
+SCENE = scene.SceneConfig(
+    frames=2,
+    height=32,
+    width=48,
+    max_shapes=3,
+    textures="procedural",
+    num_textures=4,
+    texture_size=64,
+)
+
+
+def test_device_batch_holds_the_clips_of_the_step_and_keeps_the_rules():
+    config = sources.DataConfig(scene=SCENE)
+    atlas = jnp.asarray(textures.atlas(SCENE, 7))
+    make = jax.jit(lambda step: on_device.device_batch(config, atlas, 7, step, 3))
+    batch = jax.tree.map(np.asarray, make(2))
+    batches.check(batch)
+    assert set(batch) == set(config.keys)
+    expected = host.clip(SCENE, 7, 2 * 3 + 1)
+    same = np.abs(batch["flow"][1] - expected["flow"]).max(-1) < 1e-3
+    assert same.mean() > 0.995  # a pixel on an outline may belong to either layer
+    jax.tree.map(np.testing.assert_array_equal, batch, jax.tree.map(np.asarray, make(2)))
+    assert not np.array_equal(batch["lq"], make(3)["lq"])
+
+
+def test_device_form_imports_no_host_package():
+    program = (
+        "import sys; from daflow_jax.input_pipeline import on_device; "
+        "sys.exit(bool({'grain', 'cv2', 'av', 'ml_collections'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == 0

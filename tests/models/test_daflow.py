@@ -1,0 +1,122 @@
+"""DA-Flow as a whole: equal to its RAFT at the start, any size and length, published size by shape."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from daflow_jax import errors, models
+from daflow_jax.convert import engine
+
+TINY = dataclasses.replace(
+    models.preset(
+        "daflow-nano",
+        **{
+            "backbone.dit.depth": 4,
+            "backbone.dit.heads": 2,
+            "backbone.dit.head_dim": 16,
+            "backbone.dit.taps": (0, 1, 2, 3),
+        },
+    ),
+    matching_features=16,
+    context_features=16,
+    channels=(16, 16, 16, 16),
+)
+
+
+@pytest.fixture(scope="module")
+def network():
+    module = models.build(TINY)
+    rngs = {"params": jax.random.key(1), "noise": jax.random.key(2)}
+    frames = jax.random.uniform(jax.random.key(0), (1, 3, 128, 144, 3))
+    variables = jax.jit(functools.partial(module.init, iters=1))(rngs, frames)
+    return module, variables, frames
+
+
+def _run(module, **static):
+    return jax.jit(functools.partial(module.apply, iters=3, **static))
+
+
+@pytest.mark.parametrize("lookup", ["gather", "matmul"])
+def test_new_network_equals_its_raft_bit_for_bit(network, lookup):
+    _, variables, frames = network
+    config = dataclasses.replace(TINY, flow=dataclasses.replace(TINY.flow, lookup=lookup))
+    noise = {"noise": jax.random.key(3)}
+    ours = _run(models.build(config))(variables, frames, rngs=noise)
+    raft = _run(models.build(config.flow))({"params": variables["params"]["flow"]}, frames)
+    np.testing.assert_array_equal(ours.flows, raft.flows)
+    np.testing.assert_array_equal(ours.low, raft.low)
+
+
+def test_query_head_learns_while_the_key_head_is_zero_and_taps_then_matter(network):
+    module, variables, frames = network
+
+    def loss(params, key):
+        out = module.apply({"params": params}, frames, iters=2, rngs={"noise": key})
+        return jnp.sum(jnp.square(out.flows))
+
+    grads = jax.grad(loss)(variables["params"], jax.random.key(3))
+    last = grads["dpt_key"]["output_conv"]["kernel"]
+    assert float(jnp.abs(last).max()) > 0  # the way out of zero
+    assert all(np.isfinite(g).all() for g in jax.tree.leaves(grads))
+    moved = jax.tree.map(lambda p: p, variables["params"])
+    moved["dpt_key"]["output_conv"]["kernel"] = -0.1 * last / jnp.abs(last).max()
+    first, second = (float(loss(moved, jax.random.key(k))) for k in (3, 4))
+    assert first != second  # the noise of the denoising run now reaches the flow
+
+
+def test_joint_normalisation_scales_both_parts():
+    module = models.build(dataclasses.replace(TINY, corr_norm="joint"))
+    fmaps = jax.random.normal(jax.random.key(0), (1, 2, 16, 16, 128))
+    query, key = (jax.random.normal(jax.random.key(i), (1, 16, 16, 16)) for i in (1, 2))
+    frames = jnp.zeros((1, 2, 128, 128, 3))
+    rngs = {"params": jax.random.key(0), "noise": jax.random.key(0)}
+    abstract = jax.eval_shape(functools.partial(module.init, iters=1), rngs, frames)
+    bound = module.bind(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), abstract))
+    corr = bound.correlate(fmaps, query, key)
+    first = jnp.concatenate([fmaps[:, 0], query], -1).reshape(256, 144)
+    second = jnp.concatenate([fmaps[:, 1], key], -1).reshape(256, 144)
+    volume = (first @ second.T / 12).reshape(256, 16, 16)
+    np.testing.assert_allclose(corr.levels[0][0, corr.spare : -corr.spare], volume, atol=1e-4)
+
+
+def test_later_denoising_steps_can_be_read(network):
+    module, variables, frames = network
+    run = _run(module, denoise_steps=4, tap_step=2)
+    assert run(variables, frames, rngs={"noise": jax.random.key(0)}).flows.shape == (
+        *(1, 1, 2),
+        *(128, 144, 2),
+    )
+
+
+@pytest.mark.parametrize("name, frames", [("daflow-base", 3), ("daflow-base", 2), ("daflow-small", 5)])
+def test_published_size_by_shape(name, frames):
+    module = models.build(models.preset(name))
+    rngs = {"params": jax.random.key(0), "noise": jax.random.key(0)}
+    clip = jax.ShapeDtypeStruct((2, frames, 128, 160, 3), jnp.float32)
+    out, variables = jax.eval_shape(functools.partial(module.init_with_output, iters=2), rngs, clip)
+    assert out.flows.shape == (1, 2, frames - 1, 128, 160, 2)
+    assert out.low.shape == (2, frames - 1, 16, 20, 2)
+    if name == "daflow-base":
+        count = lambda part: sum(x.size for x in jax.tree.leaves(variables["params"][part]))  # noqa: E731
+        # VGGT's head from 1536 channels with 256 and 128 features; RAFT as published
+        assert [count(p) for p in ("dpt_query", "dpt_context", "flow")] == [
+            21_245_184,
+            11_166_592,
+            5_257_536,
+        ]
+
+
+def test_configurations_survive_json_and_name_what_is_wrong():
+    for config in models.PRESETS.values():
+        assert models.from_dict(models.to_dict(config)) == config
+    with pytest.raises(errors.UserError, match="Did you mean daflow-nano"):
+        models.preset("daflow-nan")
+    with pytest.raises(errors.UserError, match="model.flow.lookp: is not a field. Did you mean lookup"):
+        models.preset("daflow-nano", **{"flow.lookp": "gather"})
+    with pytest.raises(errors.UserError, match="unknown fields"):
+        models.from_dict(models.to_dict(models.preset("raft")) | {"extra": 1})
+    assert engine.flatten({"a": {"b": 1}}) == {"a/b": 1}

@@ -1,0 +1,31 @@
+"""The convolution for loops against XLA's own, values and gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from daflow_jax.ops import conv
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (1, 5), (5, 1), (7, 7)])
+def test_loop_convolution_equals_the_stock_one_with_its_gradients(kernel):
+    x = jax.random.normal(jax.random.key(0), (2, 9, 11, 3))
+    k = jax.random.normal(jax.random.key(1), (*kernel, 3, 4))
+
+    def stock(x, k):
+        return jax.lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=conv.LAYOUT)
+
+    np.testing.assert_allclose(conv.loop_conv2d(x, k), stock(x, k), atol=1e-5)
+    grads = [
+        jax.grad(lambda x, k: jnp.sum(jnp.sin(f(x, k))), (0, 1))(x, k)
+        for f in (conv.loop_conv2d, stock)
+    ]
+    for ours, plain in zip(*grads):
+        np.testing.assert_allclose(ours, plain, atol=1e-4)
+
+
+def test_stride_two_pads_symmetrically_unlike_same():
+    x = jnp.arange(8.0).reshape(1, 1, 8, 1)
+    kernel = jnp.zeros((3, 3, 1, 1)).at[1, 1].set(1.0)
+    np.testing.assert_array_equal(conv.conv2d(x, kernel, (2, 2))[0, 0, :, 0], [0, 2, 4, 6])

@@ -1,0 +1,148 @@
+"""Tasks on the smallest networks: what reaches them, what is counted, one device or eight."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from daflow_jax import batch as batches
+from daflow_jax import models, tasks
+from daflow_jax.metrics import mean
+from daflow_jax.models.flow_output import FlowOutput
+from daflow_jax.train import evaluate, feed, loop, step
+from tests.train import toy
+
+SIZE = (2, 8, 8)
+
+
+class TinyFlow(nn.Module):
+    """Two convolutions with batch norm and noise, under the flow call."""
+
+    @nn.compact
+    def __call__(self, frames, iters=12, *, init_flow=None, train=False, all_iterations=False):
+        x = jnp.concatenate([frames[:, :-1], frames[:, 1:]], -1)
+        x = nn.Conv(8, (3, 3), name="conv")(x)
+        x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
+        x = x + 1e-3 * jax.random.normal(self.make_rng("noise"), x.shape)
+        flow = nn.Conv(2, (3, 3), name="head")(nn.relu(x))
+        steps = jnp.arange(1, iters + 1)[:, None, None, None, None, None] / iters
+        flows = flow * steps if all_iterations else flow[None]
+        return FlowOutput(flows.astype(jnp.float32), flow[:, :, ::8, ::8])
+
+
+def _batch(size=8, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = {key: np.asarray(x) for key, x in batches.zeros(size, *SIZE).items()}
+    for key in ("lq", "hq", "flow"):
+        rows[key] = rng.random(rows[key].shape, np.float32)
+    return rows | {"valid": rng.random(rows["valid"].shape) > 0.3}
+
+
+class Rows:
+    def __init__(self):
+        self.index = 0
+
+    def __next__(self):
+        self.index += 1
+        return _batch(seed=self.index)
+
+
+def _losses(devices, axes, task):
+    e = toy.experiment(
+        task=task,
+        data=feed.HostData(Rows),
+        devices=devices,
+        axes=axes,
+        frozen=("conv/.*",),
+        example=batches.zeros(1, *SIZE),
+    )
+    like = loop.abstract_state(e)
+    run = feed.make_feed(e.data, step.make_step(e.task, e.optimizer), e.mesh, like)
+    state, losses = loop.initial_state(e, like), []
+    for _ in range(6):
+        state, metrics = run(state)
+        losses.append(float(metrics["loss"]))
+    return losses, state
+
+
+def test_flow_training_on_eight_devices_equals_one():
+    task = tasks.OpticalFlow(TinyFlow(), iters=3, batch_norm="train")
+    one, state = _losses(1, None, task)
+    eight, _ = _losses(8, {"data": 2, "fsdp": 4}, task)
+    np.testing.assert_allclose(eight, one, rtol=1e-5)
+    assert one[-1] < one[0]
+    statistics = jax.tree.leaves(state.aux["batch_stats"])
+    assert any(np.abs(np.asarray(x)).max() > 1e-3 for x in statistics)
+
+
+def test_hq_never_reaches_the_flow_network():
+    task = tasks.OpticalFlow(TinyFlow(), iters=2)
+    variables = task.init(jax.random.key(0), _batch())
+    params = variables.pop("params")
+    loss = jax.jit(lambda rows: task.loss(params, variables, rows, jax.random.key(1)).loss)
+    outs = [
+        loss(_batch() | {"hq": hq})
+        for hq in (np.zeros((8, *SIZE, 3), np.float32), np.ones((8, *SIZE, 3), np.float32))
+    ]
+    assert outs[0] == outs[1]
+
+
+def test_padded_evaluation_is_exact():
+    task = tasks.OpticalFlow(TinyFlow(), iters=2)
+    e = toy.experiment(task=task, example=batches.zeros(1, *SIZE), frozen=(), devices=8)
+    state = loop.initial_state(e, loop.abstract_state(e))
+    zero = jax.tree.map(jnp.zeros_like, state.ema)  # flow zero: epe = mean length of the target
+    rows = _batch(11)
+    parts = [{k: x[:8] for k, x in rows.items()}, {k: x[8:] for k, x in rows.items()}]
+    sets = {"all": lambda: (batches.pad(part, 8) for part in parts)}
+    got = evaluate.Evaluator(task, sets, e.mesh)(state.replace(ema=zero))["all"]
+    length = np.linalg.norm(rows["flow"], axis=-1)[rows["valid"]]
+    np.testing.assert_allclose(got["epe"], length.mean(), rtol=1e-5)
+    np.testing.assert_allclose(got["out1"], (length > 1).mean(), rtol=1e-5)
+
+
+@pytest.fixture(scope="module", params=["frame", "clip"])
+def restoration(request):
+    config = models.preset("restorer-nano")
+    dit = dataclasses.replace(config.dit, depth=2, heads=2, head_dim=8, taps=(0,), patch_size=4)
+    module = models.build(dataclasses.replace(config, dit=dit))
+    task = tasks.Restoration(module, unit=request.param)
+    rows = {key: np.asarray(x) for key, x in batches.zeros(4, 2, 16, 16).items()}
+    rng = np.random.default_rng(0)
+    rows |= {key: rng.random(rows[key].shape, np.float32) for key in ("lq", "hq")}
+    return task, task.init(jax.random.key(0), batches.zeros(1, 2, 16, 16)), rows
+
+
+def test_restoration_learns_from_both_streams(restoration):
+    task, variables, rows = restoration
+    loss = jax.value_and_grad(lambda p, x: task.loss(p, {}, x, jax.random.key(1)).loss)
+    value, grads = jax.jit(loss)(variables["params"], rows)
+    assert np.isfinite(value) and all(np.isfinite(g).all() for g in jax.tree.leaves(grads))
+    assert any(np.abs(g).max() > 0 for g in jax.tree.leaves(grads["dit"]))
+
+
+def test_restoration_evaluation_ignores_padding(restoration):
+    task, variables, rows = restoration
+    run = jax.jit(lambda rows: task.evaluate(variables["params"], {}, rows, jax.random.key(2)))
+    full = run(rows | {"weight": np.array([1, 1, 0, 0], np.float32)})
+    other = {k: np.concatenate([x[:2], 0 * x[2:]]) for k, x in rows.items()}
+    part = run(other | {"weight": np.array([1, 1, 0, 0], np.float32)})
+    assert isinstance(full["psnr"], mean.Mean) and set(full) == {"loss", "psnr", "psnr_lq"}
+    for key in full:
+        np.testing.assert_allclose(full[key].compute(), part[key].compute(), rtol=1e-5)
+    difference = (rows["lq"] - rows["hq"])[:2]
+    psnr = -10 * np.log10((difference**2).mean((2, 3, 4))).mean()
+    np.testing.assert_allclose(full["psnr_lq"].compute(), psnr, rtol=1e-5)
+
+
+def test_pictures_are_uint8_of_the_frames_size(restoration):
+    flow = tasks.OpticalFlow(TinyFlow(), iters=2)
+    variables = flow.init(jax.random.key(0), _batch())
+    images = flow.pictures(variables.pop("params"), variables, _batch(), jax.random.key(0))
+    assert set(images) == {"lq", "hq", "flow", "target", "error"}
+    task, variables, rows = restoration
+    images |= task.pictures(variables["params"], {}, rows, jax.random.key(0))
+    assert all(x.dtype == np.uint8 and x.shape[-1] == 3 for x in images.values())

@@ -1,0 +1,218 @@
+"""Padding, windows, batches, tiles, streams: on a stand-in network, and on a real tiny one."""
+
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from daflow_jax import errors, predict
+from daflow_jax.predict import consistency, memory, tiles
+from tests import tiny
+
+
+class Recorder(predict.Runner):
+    """Stands in for a Runner: flow x is the change of the mean brightness, y the row number."""
+
+    def __init__(self, frames: int = 2, most: int = 99, pixels: int = 10**9):
+        self.config = types.SimpleNamespace(frames=frames, multiple=8, family="raft")
+        self.device = jax.devices("cpu")[0]
+        self.calls, self.starts, self.told = [], [], []
+        self.most, self.pixels = most, pixels
+        self.tell = lambda line, end="\n": self.told.append(line)
+
+    def __call__(self, clips, options, init_flow=None):
+        b, f, h, w, _ = clips.shape
+        if b * (f - 1) > self.most or h * w > self.pixels:
+            raise memory.OutOfMemory(f"{h}x{w}, batch {b * (f - 1)} needs 9.0 GB, 1.0 GB is free")
+        self.calls.append(clips)
+        self.starts.append(init_flow)
+        means = clips.mean(axis=(2, 3, 4))
+        flows = np.zeros((1, b, f - 1, h, w, 2), np.float32)
+        flows[..., 0] = np.diff(means, axis=1)[None, :, :, None, None]
+        flows[..., 1] = np.arange(h)[:, None]
+        return flows, flows[0, :, :, ::8, ::8] / 8
+
+
+def estimator(runner, **layout):
+    return predict.Estimator(runner, predict.Options(), predict.Layout(**layout))
+
+
+def ramp(count, size=(128, 128)):
+    """Returns frames whose brightness is 0, 0.01, 0.04, 0.09, ..."""
+    values = 0.01 * np.arange(count, dtype=np.float32) ** 2
+    return np.ones((count, *size, 3), np.float32) * values[:, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((436, 1024), (2, 2, 0, 0)),  # RAFT's own numbers for Sintel
+        ((375, 1242), (0, 1, 3, 3)),
+        ((128, 128), (0, 0, 0, 0)),
+        ((16, 127), (56, 56, 0, 1)),
+    ],
+)
+def test_fit_pads_evenly_to_multiple_and_minimum(size, expected):
+    assert predict.fit(size, 8) == expected
+
+
+def test_pad_repeats_the_border_and_crop_undoes_it():
+    frames = np.arange(2 * 3 * 5 * 1.0).reshape(2, 3, 5, 1)
+    around = predict.Padding(1, 2, 3, 0)
+    padded = predict.pad(frames, around)
+    assert padded.shape == (2, 6, 8, 1)
+    np.testing.assert_array_equal(padded[:, 0, :3], np.repeat(frames[:, :1, 0], 3, axis=1))
+    np.testing.assert_array_equal(predict.crop(padded, around), frames)
+
+
+def test_as_frames_reads_every_kind_alike():
+    byte = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    expected = byte / np.float32(255)
+    np.testing.assert_array_equal(predict.as_frames(byte), expected)
+    np.testing.assert_allclose(predict.as_frames(byte.astype(np.uint16) * 257), expected, atol=1e-7)
+    np.testing.assert_array_equal(predict.as_frames(expected), expected)
+    alpha = np.concatenate([byte, byte[..., :1]], axis=-1)
+    np.testing.assert_array_equal(predict.as_frames(alpha), expected)
+    grey = predict.as_frames(byte[..., :1])
+    np.testing.assert_array_equal(grey, np.repeat(expected[..., :1], 3, axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (np.full((4, 4, 3), 255.0), "from 255 to 255 are outside 0..1. Divide by 255"),
+        (np.full((4, 4, 3), np.nan), "NaN or infinity in the pixels"),
+        (np.zeros((4, 4, 3), np.int32), "dtype int32 is not uint8"),
+        (np.zeros((4, 4, 2), np.uint8), r"shape \(4, 4, 2\) is not"),
+        (np.zeros((1, 4, 3), np.uint8), "1x4 is under 2x2 pixels"),
+    ],
+)
+def test_as_frames_refuses_what_it_would_have_to_guess(frames, message):
+    with pytest.raises(errors.UserError, match=message):
+        predict.as_frames(frames)
+
+
+def test_three_frame_models_see_windows_that_share_their_border_frame():
+    runner = Recorder(frames=3)
+    result = predict.run_clip(estimator(runner, batch=4), ramp(5))
+    (clips,) = runner.calls
+    np.testing.assert_allclose(clips[:, :, 0, 0, 0], [[0, 0.01, 0.04], [0.04, 0.09, 0.16]])
+    np.testing.assert_allclose(result.flow[:, 0, 0, 0], [0.01, 0.03, 0.05, 0.07], atol=1e-6)
+
+
+def test_a_lone_pair_repeats_its_last_frame_for_three_frame_models():
+    runner = Recorder(frames=3)
+    result = predict.run_clip(estimator(runner), ramp(2))
+    np.testing.assert_allclose(runner.calls[0][:, :, 0, 0, 0], [[0, 0.01, 0.01]])
+    assert result.flow.shape == (1, 128, 128, 2)
+
+
+def test_the_backward_flow_lies_on_the_second_frame_of_its_pair():
+    result = predict.run_clip(estimator(Recorder(), batch=2), ramp(4), bidirectional=True)
+    np.testing.assert_allclose(result.backward[..., 0], -result.flow[..., 0], atol=1e-6)
+
+
+def test_stream_reads_no_further_ahead_than_its_batch():
+    runner, taken = Recorder(), []
+
+    def frames():
+        for index, frame in enumerate(ramp(40)):
+            taken.append(index)
+            yield frame / 16
+
+    for index, _ in enumerate(predict.Stream(estimator(runner, batch=3), frames())):
+        assert len(taken) <= index + 1 + 3
+    assert index == 38
+    assert {clips.shape[1] for clips in runner.calls} == {4}, "the last batch reuses the program"
+
+
+def test_warm_start_carries_the_last_flow_to_the_next_pair_until_reset():
+    runner = Recorder()
+    stream = predict.Stream(estimator(runner), ramp(5), warm_start=True)
+    next(stream), next(stream)
+    assert runner.starts[0] is None
+    low = np.zeros((1, 16, 16, 2), np.float32)
+    low[..., 0], low[..., 1] = 0.01 / 8, np.arange(0, 128, 8)[:, None] / 8
+    np.testing.assert_allclose(runner.starts[1][0], consistency.carry(low, 1))
+    stream.reset()
+    next(stream)
+    assert runner.starts[2] is None
+
+
+def test_init_flow_reaches_the_network_on_its_grid():
+    runner = Recorder()
+    init = np.full((3, 100, 120, 2), 8.0, np.float32)
+    predict.run_clip(estimator(runner, batch=2), ramp(4, (100, 120)), init_flow=init)
+    assert [start.shape for start in runner.starts] == [(1, 2, 16, 16, 2)] * 2
+    np.testing.assert_allclose(runner.starts[0], 1.0)
+
+
+def test_max_size_returns_pixels_of_the_given_frames():
+    runner = Recorder()
+    result = predict.run_clip(estimator(runner, max_size=128, bucket=8), ramp(2, (256, 256)))
+    assert runner.calls[0].shape[2:4] == (128, 128)
+    np.testing.assert_allclose(result.flow[0, :, 0, 0], 0.02, atol=1e-6)
+    assert result.flow[0, -1, 0, 1] == 2 * 127
+
+
+def test_short_memory_halves_the_batch_and_says_so():
+    runner = Recorder(most=1)
+    result = predict.run_clip(estimator(runner, batch=4), ramp(5))
+    np.testing.assert_allclose(result.flow[:, 0, 0, 0], [0.01, 0.03, 0.05, 0.07], atol=1e-6)
+    assert "out of memory" in runner.told[0] and "retrying with batch 2" in runner.told[0]
+    assert "retrying with batch 1" in runner.told[1]
+
+
+def test_short_memory_ends_in_tiles_or_in_a_refusal():
+    runner = Recorder(pixels=512 * 768)
+    result = predict.run_clip(estimator(runner), ramp(2, (640, 832)))
+    assert result.flow.shape == (1, 640, 832, 2)
+    assert "retrying with tiles of 512x768" in runner.told[-1]
+    with pytest.raises(errors.UserError, match="memory: .* needs 9.0 GB.*--max-size") as refusal:
+        predict.run_clip(estimator(Recorder(pixels=1), tile="off"), ramp(2))
+    assert refusal.value.code == 3
+
+
+@pytest.mark.parametrize("size", [(128, 128), (300, 520), (257, 400)])
+def test_tiles_blend_to_what_each_of_them_saw(size):
+    frames = np.random.default_rng(0).random((3, *size, 3), np.float32)
+    blended = tiles.blended(frames, (256, 256), lambda part: part[None, :-1, ..., :2])
+    np.testing.assert_allclose(blended, frames[None, :-1, ..., :2], atol=1e-6)
+
+
+def test_consistency_trusts_flow_that_leads_back_inside_the_frame():
+    flow = np.zeros((20, 30, 2), np.float32)
+    flow[..., 0] = 4.0
+    result = consistency.compare(flow, -flow)
+    np.testing.assert_allclose(result.confidence[:, :26], 1.0)
+    np.testing.assert_array_equal(result.confidence[:, 26:], 0.0)
+    assert not result.occlusion[:, :26].any() and result.occlusion[:, 26:].all()
+
+
+@pytest.mark.parametrize("size", [(2, 2), (16, 16), (33, 127), (101, 97)])
+def test_small_and_odd_frames_give_finite_flow_of_their_own_size(size):
+    frames = tiny.frames(2, *size)
+    flow = tiny.model()((frames[0], frames[1]))
+    assert flow.shape == (*size, 2) and flow.dtype == np.float32
+    assert np.isfinite(flow).all()
+
+
+def test_batched_equals_single_and_repeats_to_the_bit():
+    frames, model = tiny.frames(4), tiny.model()
+    batched = model(frames)
+    single = np.stack([model((frames[i], frames[i + 1])) for i in range(3)])
+    assert np.abs(single).max() > 0.1, "random weights must move something"
+    np.testing.assert_allclose(batched, single, atol=1e-3)
+    np.testing.assert_array_equal(model(frames), batched)
+
+
+def test_the_padded_network_equals_the_module_on_padded_frames():
+    frames, model = tiny.frames(2), tiny.model()
+    padded = predict.pad(predict.as_frames(frames), predict.fit((100, 120), 64))
+    with jax.default_matmul_precision("highest"):
+        apply = jax.jit(model.module.apply, static_argnums=2)
+        out = apply(model.variables, jnp.asarray(padded[None]), tiny.ITERS)
+    expected = np.asarray(out.flows)[-1, 0, 0, 14:114, 4:124]
+    np.testing.assert_allclose(model((frames[0], frames[1])), expected, atol=1e-4)
