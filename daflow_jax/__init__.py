@@ -26,7 +26,7 @@ _HOMES = {  # public name: the module that defines it
 }
 _MODULES = ("degrade", "metrics", "models", "sharding", "tasks")
 
-__all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604
+__all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

@@ -130,13 +130,13 @@ class Model:
         tap_step: int | None = None,
     ) -> Estimator:
         """Returns what estimates the flow of frames in memory with these settings."""
-        iters = self.meta.get("defaults", {}).get("iters", 12) if iters is None else iters
-        if iters < 1:
-            raise errors.UserError(f"iters {iters}", "must be 1 or more", "Use 12")
+        refinements = self.meta.get("defaults", {}).get("iters", 12) if iters is None else iters
+        if refinements < 1:
+            raise errors.UserError(f"iters {refinements}", "must be 1 or more", "Use 12")
         if tap_step is not None and not 0 <= tap_step < (denoise_steps or 1):
             rule = f"is not in 0..{(denoise_steps or 1) - 1} of {denoise_steps or 1} steps"
             raise errors.UserError(f"tap_step {tap_step}", rule, "Lower it or raise denoise_steps")
-        options = predict.Options(iters, all_iterations, denoise_steps, tap_step)
+        options = predict.Options(refinements, all_iterations, denoise_steps, tap_step)
         if options.diffusion() and self.config.family != "daflow":
             name = next(iter(options.diffusion()))
             raise errors.UserError(
@@ -156,7 +156,7 @@ class Flows(Stream):
 def _only(result):
     """Returns the Result of the one pair without the pair axis."""
     steps = result.iterations
-    first = Result(*(None if value is None else value[0] for value in result))
+    first = Result._make(None if value is None else value[0] for value in result)
     return first._replace(iterations=None if steps is None else steps[:, 0])
 
 
@@ -172,8 +172,8 @@ def _stack(frames):
                 "Pass a pair as a tuple (a, b)",
             )
         return predict.as_frames(frames)
-    grey = lambda frame: frame[..., None] if frame.ndim == 2 else frame  # noqa: E731
-    parts = [predict.as_frames(grey(np.asarray(frame))) for frame in frames]
+    arrays = [np.asarray(frame) for frame in frames]
+    parts = [predict.as_frames(x[..., None] if x.ndim == 2 else x) for x in arrays]
     shapes = sorted({f"{part.shape[1]}x{part.shape[0]}" for part in parts})
     if len(shapes) > 1:
         raise errors.UserError(

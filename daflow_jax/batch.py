@@ -42,7 +42,9 @@ def spec(size: int, frames: int, height: int, width: int, weight: bool = False) 
     ShapeDtypeStruct).
     """
     clip, pairs = (size, frames, height, width), (size, frames - 1, height, width)
-    shapes = {key: (*clip, 3) if key in ("lq", "hq") else clip for key in _FRAMES}
+    shapes: dict[str, tuple[int, ...]] = {
+        key: (*clip, 3) if key in ("lq", "hq") else clip for key in _FRAMES
+    }
     shapes |= {key: (*pairs, 2) for key in _FLOWS} | {key: pairs for key in _MASKS}
     dtypes = _FRAMES | _FLOWS | {key: jnp.bool_ for key in _MASKS}
     if weight:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 class UserError(Exception):
     """Names a file, flag or field, the rule that it breaks, and the remedy.
 
-    The command line prints it as one line and exits with `code`: 2 bad input or usage, 3 the machine
-    lacks something, 4 a requested threshold failed, 5 some items failed.
+    The command line prints it as one line and exits with `code`: 2 bad input or usage, 3 the
+    machine lacks something, 4 a requested threshold failed, 5 some items failed.
     """
 
     def __init__(self, where: object, rule: str, remedy: str = "", code: int = 2):

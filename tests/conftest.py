@@ -1,4 +1,4 @@
-"""Eight fake CPU devices, and one compilation cache for this run and the commands that it starts."""
+"""Eight fake CPU devices, and one compilation cache for this run and the commands it starts."""
 
 import os
 import tempfile

@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from daflow_jax import errors
 from daflow_jax.cli import convert_flow, options
@@ -70,7 +71,9 @@ def _weights(args):
     if (out / model_folder.CONFIG).exists() and not args.overwrite:
         raise errors.UserError(out, "holds a model", "Pass --overwrite or another folder")
     config = models.preset(args.arch)
-    abstract = traverse_util.flatten_dict(model_folder.abstract_variables(config), sep="/")
+    abstract: dict[str, Any] = traverse_util.flatten_dict(
+        model_folder.abstract_variables(config), sep="/"
+    )
     target = {name: tuple(leaf.shape) for name, leaf in abstract.items()}
     state = torch_file.read(args.file)
     converted = engine.convert(state, raft_rules.RULES, target, raft_rules.DEAD)

@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -54,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
     clean, flow, valid, occluded = _clip(args)
     frames = degradations[0].apply(clean, args.seed)
     estimates = {method.name: method(frames[0], frames[1]) for method in compared}
-    scores = {
-        name: measure.ratio(measure.pair_sums(estimate, flow, valid, occluded)["epe"])
+    scores: dict[str, float] = {
+        name: cast(float, measure.ratio(measure.pair_sums(estimate, flow, valid, occluded)["epe"]))
         for name, estimate in estimates.items()
     }
     summary = {
@@ -84,7 +85,12 @@ def _clip(args):
 
     height, width = args.size
     config = scene.SceneConfig(
-        frames=2, height=height, width=width, still_share=0.0, num_textures=12
+        frames=2,
+        height=height,
+        width=width,
+        still_share=0.0,
+        textures="procedural",  # photographs would need an optional package
+        num_textures=12,
     )
     clip = host.clip(config, args.seed, 0)
     clean = np.rint(np.asarray(clip["hq"]) * 255).astype(np.uint8)

@@ -182,23 +182,26 @@ def _cache(root: Path) -> dict[str, Any]:
 
 
 def _text(report: dict[str, Any]) -> str:
-    gib = lambda value: "unknown" if value is None else f"{value / 2**30:.1f} GiB"  # noqa: E731
     cache, compute = report["cache"], report["compute"]
     state = "" if cache["writable"] else ", NOT WRITABLE (set DAFLOW_CACHE)"
     rows = {
         "daflow": f"{report['daflow']}, Python {report['python']}",
-        "machine": f"{report['system']}, {gib(report['memory_bytes'])} memory",
+        "machine": f"{report['system']}, {_gib(report['memory_bytes'])} memory",
         **{name: version or "MISSING" for name, version in report["versions"].items()},
     }
     for device in report["devices"]:
-        rows[f"device {device['name']}"] = f"{device['kind']}, {gib(device['memory_bytes'])}"
-    rows["cache"] = f"{cache['path']}, {gib(cache['free_bytes'])} free{state}"
+        rows[f"device {device['name']}"] = f"{device['kind']}, {_gib(device['memory_bytes'])}"
+    rows["cache"] = f"{cache['path']}, {_gib(cache['free_bytes'])} free{state}"
     for name, part in report["optional"].items():
         rows[name] = "present" if part["present"] else f"missing ({part['for']}): {part['remedy']}"
     verdict = "right" if compute["correct"] else "WRONG"
     rows["compute test"] = f"{compute['gflops']} GFLOP/s on {compute['device']}, results {verdict}"
     rows["verdict"] = "ready" if report["ok"] else "not ready; run: daflow doctor --fix-hints"
     return _table(rows)
+
+
+def _gib(size: int | None) -> str:
+    return "unknown" if size is None else f"{size / 2**30:.1f} GiB"
 
 
 def _table(rows: dict[str, str]) -> str:

@@ -213,8 +213,7 @@ class _Manifest:
         ours = json.loads(json.dumps(self.head))
         if any(old.get(key) != ours[key] for key in ("model", "options")):
             return {}
-        whole = lambda record: all(Path(file).is_file() for file in record["outputs"])  # noqa: E731
-        return {record["input"]: record for record in old["sequences"] if whole(record)}
+        return {record["input"]: record for record in old["sequences"] if _is_whole(record)}
 
     def add(self, sequence: Any, work: Any) -> None:
         """Runs `work` unless an earlier run did it; keeps its record or its failure."""
@@ -246,3 +245,7 @@ class _Manifest:
                     f"{record['outputs'][0]}: {record['pairs']} flows in {record['seconds']:.1f} s"
                 )
         return 5 if self.failures else 0
+
+
+def _is_whole(record: dict[str, Any]) -> bool:
+    return all(Path(file).is_file() for file in record["outputs"])

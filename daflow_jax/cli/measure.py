@@ -1,5 +1,6 @@
 """Errors of one flow against the truth, and their averages over pairs and data sets."""
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +16,7 @@ HEADLINES = ("epe", "out1", "out3", "out5", "fl_all")
 
 @jax.jit
 def _means(flow, truth, valid, occluded):
-    epe = lambda mask: flow_metrics.epe(flow, truth, mask)  # noqa: E731
+    epe = functools.partial(flow_metrics.epe, flow, truth)
     means = {"epe": epe(valid), "fl_all": flow_metrics.fl_all(flow, truth, valid)}
     means["aae_deg"] = flow_metrics.angular_error(flow, truth, valid)
     for pixels in (1, 3, 5):

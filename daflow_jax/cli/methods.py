@@ -60,7 +60,10 @@ def of_model(model: Any, iters: int | None, denoise_steps: int | None, tap_step:
         "precision": model.precision,
         "seed": model.seed,
     }
-    estimate = lambda first, second, pair: model((first, second), **settings)  # noqa: E731
+
+    def estimate(first, second, pair):
+        return model((first, second), **settings)
+
     return Method(record, estimate, model.runner)
 
 

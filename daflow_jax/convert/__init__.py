@@ -1,1 +1,1 @@
-"""Published checkpoints to our parameters: a reader, an engine, and one table of rules per model."""
+"""Published checkpoints to our parameters: a reader, an engine, one table of rules per model."""

@@ -48,8 +48,9 @@ def convert(
 ) -> Converted:
     """Returns the parameters named and shaped as `target`.
 
-    Every published tensor must be used or listed in `dead`; every target must be filled. Two tensors
-    may fill one target only if they are equal. Raises UserError with the first names of each kind.
+    Every published tensor must be used or listed in `dead`; every target must be filled. Two
+    tensors may fill one target only if they are equal. Raises UserError with the first names of
+    each kind.
     """
     filled: dict[str, np.ndarray] = {}
     left_out: dict[str, str] = {}

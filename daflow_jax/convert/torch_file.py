@@ -6,7 +6,6 @@ name ends the reading with an error that says which.
 """
 
 import io
-
 import pickle
 import struct
 import zipfile

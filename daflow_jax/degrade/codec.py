@@ -1,6 +1,7 @@
 """Video compression of a whole clip in memory (PyAV)."""
 
 import io
+from typing import Any, cast
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def _encode(frames: np.ndarray, name: str, kbit_per_frame: float | int, crf: int
     av = _av()
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream(name, rate=25)
+        stream = cast(Any, container.add_stream(name, rate=25))  # a VideoStream, by its codec
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
@@ -64,6 +65,6 @@ def _encode(frames: np.ndarray, name: str, kbit_per_frame: float | int, crf: int
 
 def _decode(packed: bytes) -> list[np.ndarray]:
     av = _av()
-    with av.open(io.BytesIO(packed)) as container:
+    with av.open(io.BytesIO(packed), "r") as container:
         container.streams.video[0].thread_count = 1
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]

@@ -13,7 +13,7 @@ import numpy as np
 
 from daflow_jax.degrade import mixture
 
-_LUMINANCE = np.float32(
+_LUMINANCE = np.array(
     [  # ITU-T T.81, table K.1
         [16, 11, 10, 16, 24, 40, 51, 61],
         [12, 12, 14, 19, 26, 58, 60, 55],
@@ -23,12 +23,13 @@ _LUMINANCE = np.float32(
         [24, 35, 55, 64, 81, 104, 113, 92],
         [49, 64, 78, 87, 103, 121, 120, 101],
         [72, 92, 95, 98, 112, 100, 103, 99],
-    ]
+    ],
+    np.float32,
 )
 _CHROMINANCE = np.full((8, 8), 99, np.float32)  # ITU-T T.81, table K.2
 _CHROMINANCE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
-_TO_YCC = np.float32(
-    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+_TO_YCC = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )  # JFIF, before the shift of chroma by 128
 _FULL_WELL = 1000.0
 

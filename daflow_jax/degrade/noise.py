@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_LUMA = np.float32([0.2989, 0.587, 0.114])  # Rec. 601, as in the published pipelines
+_LUMA = np.array([0.2989, 0.587, 0.114], np.float32)  # Rec. 601, as in the published pipelines
 
 
 def gaussian(

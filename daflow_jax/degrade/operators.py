@@ -37,7 +37,8 @@ def _down(images, size, rngs, factor, mode):
 
 
 def _back(images, size, rngs, mode):
-    return [resize.to_size(image, *size, mode) for image in images]
+    height, width = size
+    return [resize.to_size(image, height, width, mode) for image in images]
 
 
 def _jpeg(images, size, rngs, quality):

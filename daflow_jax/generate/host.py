@@ -96,8 +96,9 @@ def _pixels(box: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
 def _visible(config: scene.SceneConfig, patches: list[_Patch]) -> np.ndarray:
     """Returns int32 (h, w): the index of the foremost layer at each pixel centre."""
     seen = np.zeros((config.height, config.width), np.int32)
-    for patch in patches[1:]:
-        seen[patch.box][patch.inside > 0] = patch.layer
+    for patch in patches:
+        if patch.inside is not None:
+            seen[patch.box][patch.inside > 0] = patch.layer
     return seen
 
 
@@ -105,7 +106,7 @@ def _render(
     config: scene.SceneConfig, drawn: scene.Scene, atlas: np.ndarray, patches: list[_Patch], k: int
 ) -> np.ndarray:
     """Returns frame k, float32 (h, w, 3), rounded to multiples of 1/255 as a camera would."""
-    canvas = None
+    canvas = np.empty((config.height, config.width, 3), np.float32)
     for patch in patches:
         color = _surface(drawn.look, atlas, patch)
         cover = None if patch.inside is None else np.clip(patch.inside + 0.5, 0, 1)

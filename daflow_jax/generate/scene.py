@@ -9,7 +9,7 @@ from daflow_jax.errors import UserError
 from daflow_jax.generate import counter, motion, shapes
 
 _COMMON, _EACH = 24, 56  # uniform numbers per clip and per layer
-_KINDS = np.int32([1, 1, 1, 1, 2, 2, 2, 3, 4, 5, 6])  # solid outlines are the most common
+_KINDS = np.array([1, 1, 1, 1, 2, 2, 2, 3, 4, 5, 6], np.int32)  # solid outlines are the most common
 _TAU = np.float32(2 * np.pi)
 TEXTURES = ("mixed", "photographs", "procedural")
 
@@ -142,7 +142,7 @@ def _pose(
     camera, own = _drift(config, common, xp), _drift(config, each, xp)
     is_shape = (xp.arange(radius.shape[0]) > 0).astype(xp.float32)
     own = [part * is_shape.reshape((-1,) + (1,) * (part.ndim - 1)) for part in own]
-    size = np.float32([config.width, config.height])
+    size = np.array([config.width, config.height], np.float32)
     start = (each.between(-0.05, 1.05, 2) - 0.5) * size * is_shape[:, None]
     turn = _TAU * each.take() * is_shape
     waves = _waves(config, each, radius, xp)
@@ -209,7 +209,7 @@ def _inverse(m: Any, xp: Any) -> Any:
 
 def _displacement(linear: Any, center: Any, radius: Any, active: Any, xp: Any) -> Any:
     """Returns the longest way in pixels that a point of an active layer goes between two frames."""
-    corners = np.float32([[0, 0], [1, 1], [1, -1], [-1, 1], [-1, -1]]) * np.float32(0.75)
+    corners = np.array([[0, 0], [1, 1], [1, -1], [-1, 1], [-1, -1]], np.float32) * np.float32(0.75)
     points = corners[None] * radius[:, None, None]  # (l, 5, 2)
     seen = _apply(linear[:, :, None], points[:, None], xp) + center[:, :, None]
     step = xp.diff(seen, axis=1)

@@ -75,17 +75,17 @@ class Synthetic:
     def __len__(self) -> int:
         return NUM_CLIPS - self.start
 
-    def __getitem__(self, position: int) -> dict:
+    def __getitem__(self, index: int) -> dict:
         """Returns {"index": int, hq, flow, ...}: the clean clip as `generate.host` makes it."""
         import cv2
 
         from daflow_jax.generate import host
 
         cv2.setNumThreads(0)  # one core a worker; OpenCV would start one thread per core in each
-        index = self.start + int(position)
+        number = self.start + int(index)
         backward = any(key.endswith("_back") for key in self.config.keys)
-        clip = host.clip(self.config.scene, self.config.seed, index, backward=backward)
-        return {"index": np.int64(index), **clip}
+        clip = host.clip(self.config.scene, self.config.seed, number, backward=backward)
+        return {"index": np.int64(number), **clip}
 
 
 SOURCES = {"synthetic": Synthetic}

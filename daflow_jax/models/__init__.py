@@ -23,7 +23,8 @@ CONFIGS: dict[str, type] = {
 def preset(name: str, **overrides) -> Any:
     """Returns the configuration called `name`, with fields replaced.
 
-    Nested fields are named with dots ("raft.lookup"). Raises UserError for an unknown name or field.
+    Nested fields are named with dots ("raft.lookup"). Raises UserError for an unknown name or
+    field.
     """
     if name not in PRESETS:
         raise errors.UserError(name, "is not a model", errors.nearest(name, PRESETS))
@@ -55,7 +56,7 @@ def _replace(config, changes, where):
 
 
 def build(config: Any, dtype=None, param_dtype=None):
-    """Returns the Linen module of a configuration; dtypes as in Linen (None: float32 parameters)."""
+    """Returns the Linen module of a configuration; dtypes as in Linen (None: float32)."""
     import jax.numpy as jnp
 
     from daflow_jax.models.daflow.model import DAFlow

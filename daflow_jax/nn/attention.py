@@ -8,6 +8,7 @@ Three implementations of one function, chosen by name:
 
 import functools
 import math
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -88,7 +89,7 @@ def _padded_blockwise(query: Array, key: Array, value: Array, bias: Array) -> Ar
     extra = -bias.shape[0] % block
     bias = jnp.pad(bias, (0, extra), constant_values=_MASKED)
     out = _blockwise(pad(query), pad(key), pad(value), bias, block)
-    return out[:, :, : query.shape[2]]
+    return cast(Array, out)[:, :, : query.shape[2]]
 
 
 def _to_blocks(x: Array, block: int) -> Array:

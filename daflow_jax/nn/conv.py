@@ -1,10 +1,11 @@
-"""Convolution with PyTorch's padding and initial values, which RAFT's published behaviour rests on."""
+"""Convolution with PyTorch's padding and initial values, on which RAFT's behaviour rests."""
 
 import math
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen import dtypes
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -40,7 +41,7 @@ class Conv(nn.Module):
 
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b ho wo o"]:
         kernel, bias = self.parameters(x.shape[-1])
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        x, kernel, bias = dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         if self.in_loop:
             return conv.loop_conv2d(x, kernel) + bias
         return conv.conv2d(x, kernel, (self.strides, self.strides)) + bias

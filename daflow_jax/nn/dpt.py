@@ -5,11 +5,12 @@ Ranftl et al., ICCV 2021, in the form of VGGT's heads, whose residual units add 
 
 import dataclasses
 import functools
-from typing import Literal
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+from flax.linen import dtypes
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -74,7 +75,7 @@ class Upsample(nn.Module):
         shape = (channels, k, k, channels)
         kernel = self.param("kernel", init, shape, self.param_dtype)
         bias = self.param("bias", nn.initializers.zeros, (channels,), self.param_dtype)
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        x, kernel, bias = dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         return embed.unpatchify(x @ kernel.reshape(channels, -1), k) + bias
 
 
@@ -86,7 +87,7 @@ class ResidualUnit(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "p h w c"]) -> Float[Array, "p h w c"]:
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         conv = functools.partial(nn.Conv, x.shape[-1], (3, 3), padding=1, **kinds)
         x = nn.relu(x)
         return x + conv(name="conv2")(nn.relu(conv(name="conv1")(x)))
@@ -105,7 +106,7 @@ class Fusion(nn.Module):
         level: Float[Array, "p h w c"],
         size: tuple[int, int],
     ) -> Float[Array, "p hs ws c"]:
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         x = level
         if below is not None:
             x = below + ResidualUnit(**kinds, name="unit1")(level)
@@ -127,7 +128,8 @@ class DPTHead(nn.Module):
         self, levels: tuple[Float[Array, "p n d"], ...], grid: tuple[int, int]
     ) -> Float[Array, "p h w c"]:
         """Returns (p, output h, output w, features); `grid` = (h, w) of the tokens, h w = n."""
-        c, kinds = self.config, dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        c = self.config
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         conv = functools.partial(nn.Conv, c.features, (3, 3), padding=1, **kinds)
         norm = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, **kinds, name="norm")
         maps = []
@@ -148,7 +150,8 @@ class DPTHead(nn.Module):
 
     def _level(self, x: Array, i: int) -> Array:
         """Returns level `i`, projected and resized."""
-        c, kinds = self.config, dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        c = self.config
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         x = nn.Dense(c.channels[i], **kinds, name=f"project_{i}")(x)
         if c.position != "none":
             x = self._with_position(x)

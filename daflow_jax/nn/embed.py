@@ -7,6 +7,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+from flax.linen import dtypes
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -76,7 +77,7 @@ class PatchEmbed(nn.Module):
         shape = (self.size, self.size, x.shape[-1], self.width)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape, self.param_dtype)
         bias = self.param("bias", nn.initializers.zeros, (self.width,), self.param_dtype)
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        x, kernel, bias = dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         return patchify(x, self.size) @ kernel.reshape(-1, self.width) + bias
 
 

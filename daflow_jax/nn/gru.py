@@ -1,13 +1,14 @@
 """Convolutional GRUs whose context part is computed once per pair instead of in every iteration.
 
-A convolution over [hidden, context, motion] is the sum of one over [hidden, motion] and one over the
-context, which does not change between iterations. Parameters keep the published shape.
+A convolution over [hidden, context, motion] is the sum of one over [hidden, motion] and one over
+the context, which does not change between iterations. Parameters keep the published shape.
 """
 
 from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
+from flax.linen import dtypes
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -38,13 +39,15 @@ class ConvGRU(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
-        make = lambda gate: conv_module.Conv(  # noqa: E731
-            self.hidden,
-            self.kernel_size,
-            param_dtype=self.param_dtype,
-            name=f"conv{gate}{self.suffix}",
+        self.update, self.reset, self.candidate = (
+            conv_module.Conv(
+                self.hidden,
+                self.kernel_size,
+                param_dtype=self.param_dtype,
+                name=f"conv{gate}{self.suffix}",
+            )
+            for gate in "zrq"
         )
-        self.update, self.reset, self.candidate = make("z"), make("r"), make("q")
 
     def _kernels(self) -> tuple[loop.Kernel, loop.Kernel]:
         """Returns (gates, candidate); update and reset are one convolution with both outputs."""
@@ -57,17 +60,18 @@ class ConvGRU(nn.Module):
         part = slice(self.hidden, self.hidden + self.context)
         terms = []
         for kernel, _ in self._kernels():
-            pair = nn.dtypes.promote_dtype(context, kernel[:, :, part], dtype=self.dtype)
+            pair = dtypes.promote_dtype(context, kernel[:, :, part], dtype=self.dtype)
             terms.append(conv.conv2d(*pair))
         return ContextTerms(*terms)
 
     def loop_kernels(self) -> tuple[loop.Kernel, loop.Kernel]:
         """Returns (gates, candidate), reduced to the rows that see hidden state and motion."""
         after = self.hidden + self.context
-        return tuple(  # pyright: ignore
+        gates, candidate = (
             (jnp.concatenate([kernel[:, :, : self.hidden], kernel[:, :, after:]], axis=2), bias)
             for kernel, bias in self._kernels()
         )
+        return gates, candidate
 
 
 def update(

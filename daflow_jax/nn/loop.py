@@ -1,9 +1,9 @@
 """The refinement loop, with the gradients of its constants taken after it.
 
 Kernels and correlation volume are the same in every iteration. Differentiated the plain way, each
-iteration adds its share to their gradients: one small product per kernel and one pass over the whole
-volume. Here the backward loop only keeps what enters those products; then one product over all
-iterations makes each gradient. The values are the same up to the order of summation.
+iteration adds its share to their gradients: one small product per kernel and one pass over the
+whole volume. Here the backward loop only keeps what enters those products; then one product over
+all iterations makes each gradient. The values are the same up to the order of summation.
 """
 
 import functools
@@ -123,9 +123,9 @@ def _backward(plan, residuals, cotangent):
 
 def _kernel_gradient(x, grad, pair):
     """Returns the gradient of (kernel, bias) from all iterations' inputs and output gradients."""
-    merge = lambda a: a.reshape(-1, *a.shape[2:])  # noqa: E731
-    _, pull = jax.vjp(lambda kernel: conv.conv2d(merge(x), kernel), pair[0])
-    return pull(merge(grad))[0], jnp.sum(grad, axis=(0, 1, 2, 3))
+    inputs, flat = (a.reshape(-1, *a.shape[2:]) for a in (x, grad))
+    _, pull = jax.vjp(lambda kernel: conv.conv2d(inputs, kernel), pair[0])
+    return pull(flat)[0], jnp.sum(grad, axis=(0, 1, 2, 3))
 
 
 refine_scan.defvjp(_forward, _backward)

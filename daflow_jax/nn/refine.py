@@ -6,7 +6,7 @@ The modules here own the parameters; the loop itself is a pure function of their
 
 import functools
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -19,7 +19,7 @@ from daflow_jax.ops import coords, correlation, upsample
 
 
 class RefineState(NamedTuple):
-    """net: (p, h, w, hidden); target: (p, h, w, 2) float32, where each pixel is found in frame 2."""
+    """net: (p, h, w, hidden); target: (p, h, w, 2) float32, each pixel's place in frame 2."""
 
     net: Float[Array, "p h w d"]
     target: Float[Array, "p h w 2"]
@@ -90,7 +90,7 @@ class Refiner(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         layers = motion_layers(self.levels * (2 * self.radius + 1) ** 2, self.small)
         self.encoder = ConvStack(layers, self.param_dtype)
         motion = layers["conv"][0] + 2
@@ -145,7 +145,8 @@ class Refiner(nn.Module):
         step = functools.partial(refine_step, self.radius, self.lookup)
         plan = loop.Plan(step, iters, all_iterations)
         start = RefineState(net.astype(terms[next(iter(terms))].gates.dtype), grid + flow)
-        nets, targets = loop.refine_scan(plan, self._loop_kernels(), corr, terms, start)
+        states = loop.refine_scan(plan, self._loop_kernels(), corr, terms, start)
+        nets, targets = cast(RefineState, states)
         m, p = targets.shape[:2]
         fine = self.upsample(
             nets.reshape(m * p, *nets.shape[2:]), (targets - grid).reshape(m * p, *flow.shape[1:])
@@ -161,7 +162,7 @@ def refine_step(
     terms: dict[str, gru.ContextTerms],
     state: RefineState,
 ) -> RefineState:
-    """Returns the state after one iteration; gradients do not pass the coordinates (RAFT's code)."""
+    """Returns the state after one iteration; no gradient passes the coordinates (RAFT's code)."""
     target = jax.lax.stop_gradient(state.target)
     window = tape.lookup(corr, target, radius, implementation).astype(state.net.dtype)
     flow = (target - coords.pixel_grid(*target.shape[1:3])).astype(state.net.dtype)

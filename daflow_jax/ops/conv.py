@@ -1,8 +1,9 @@
 """Stride-1 convolution whose gradients stay fast inside a loop on XLA's CPU backend.
 
-In a loop body XLA:CPU leaves the two gradients of a convolution in dimension orders that miss its fast
-kernel: they run 20 to 60 times slower than outside. Written out in the forward's own layout they do not.
-The values are those of `lax.conv_general_dilated`; forward-mode differentiation is not supported.
+In a loop body XLA:CPU leaves the two gradients of a convolution in dimension orders that miss its
+fast kernel: they run 20 to 60 times slower than outside. Written out in the forward's own layout
+they do not. The values are those of `lax.conv_general_dilated`; forward-mode differentiation is
+not supported.
 """
 
 import functools
@@ -15,9 +16,10 @@ LAYOUT = ("NHWC", "HWIO", "NHWC")
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
-def symmetric_padding(kernel: tuple[int, int]) -> Padding:
+def symmetric_padding(kernel: tuple[int, ...]) -> Padding:
     """Returns PyTorch's "same" padding for odd kernels: (k - 1) // 2 on both sides."""
-    return tuple(((k - 1) // 2, (k - 1) // 2) for k in kernel)  # pyright: ignore
+    rows, columns = ((k - 1) // 2 for k in kernel)
+    return (rows, rows), (columns, columns)
 
 
 def conv2d(
@@ -62,7 +64,7 @@ _loop_conv.defvjp(_loop_conv_fwd, _loop_conv_bwd)
 def loop_conv2d(
     x: Float[Array, "b h w i"], kernel: Float[Array, "kh kw i o"]
 ) -> Float[Array, "b h w o"]:
-    """Returns `conv2d(x, kernel)` for use inside `lax.scan` on a CPU (same values and gradients)."""
+    """Returns `conv2d(x, kernel)` for use inside `lax.scan` on a CPU: same values and gradients."""
     if kernel.shape[:2] == (1, 1):
         return x @ kernel[0, 0]
     return _loop_conv(x, kernel, symmetric_padding(kernel.shape[:2]))

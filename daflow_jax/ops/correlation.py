@@ -20,7 +20,7 @@ class Pyramid:
         the first and the last image without leaving the array.
     """
 
-    levels: tuple[Float[Array, "_ _ _ _"], ...]
+    levels: tuple
     spare: int = dataclasses.field(metadata=dict(static=True))
 
 
@@ -71,8 +71,8 @@ def lookup_matmul(
 ) -> Float[Array, "p h w {len(corr.levels)*(2*radius+1)**2}"]:
     """Returns what `lookup_gather` returns, by two small matrix products per level.
 
-    Bilinear sampling is a product with hat functions max(0, 1 - |x - u|) along each axis. No gather,
-    so the gradient needs no scatter: the form for TPU, and for training anywhere.
+    Bilinear sampling is a product with hat functions max(0, 1 - |x - u|) along each axis. No
+    gather, so the gradient needs no scatter: the form for TPU, and for training anywhere.
     """
     p, h, w, _ = coords.shape
     out = []
@@ -86,7 +86,7 @@ def lookup_matmul(
 
 def hat_weights(
     coords: Float[Array, "p h w 2"], level: int, radius: int, size: tuple[int, ...]
-) -> tuple[Float[Array, "p n s w"], Float[Array, "p n s h"]]:
+) -> tuple[Float[Array, "p n s u"], Float[Array, "p n s v"]]:
     """Returns the bilinear weights of a window's columns and rows, s = 2 * radius + 1 each."""
     p, h, w, _ = coords.shape
     centre = coords.reshape(p, h * w, 2) / 2**level

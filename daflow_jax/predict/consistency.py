@@ -23,14 +23,17 @@ def compare(flow: np.ndarray, backward: np.ndarray) -> Result:
 @jax.jit
 def _compare(flow, backward):
     back = warp.warp(backward, flow)
-    square = lambda x: jnp.sum(x * x, axis=-1)  # noqa: E731
-    bound = 0.01 * (square(flow) + square(back)) + 0.5
+    bound = 0.01 * (_square(flow) + _square(back)) + 0.5
     height, width = flow.shape[:2]
     x = jnp.arange(width) + flow[..., 0]
     y = jnp.arange(height)[:, None] + flow[..., 1]
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    confidence = jnp.where(inside, jnp.exp(-square(flow + back) / bound), 0.0)
+    confidence = jnp.where(inside, jnp.exp(-_square(flow + back) / bound), 0.0)
     return occlusion.forward_backward_mask(flow, backward), confidence.astype(jnp.float32)
+
+
+def _square(x):
+    return jnp.sum(x * x, axis=-1)
 
 
 def carry(low: np.ndarray | None, pairs: int) -> np.ndarray | None:

@@ -101,20 +101,20 @@ class Estimator:
         top, bottom, left, right = padding.fit(small, self._multiple())
         return small[0] + top + bottom, small[1] + left + right
 
-    def _shrunk(self, size):
+    def _shrunk(self, size) -> tuple[int, int]:
         longest = self.layout.max_size
-        if longest is None or max(size) <= longest:
-            return tuple(size)
-        return tuple(max(round(length * longest / max(size)), 2) for length in size)
+        height, width = size
+        if longest is not None and max(size) > longest:
+            height, width = (max(round(length * longest / max(size)), 2) for length in size)
+        return height, width
 
     def _run(self, frames, init_flow):
         """Runs padded frames; on exhausted memory fewer at once, then in tiles."""
         if self._most is not None and len(frames) - 1 > self._most:
-            return self._halves(frames, init_flow)
+            return self._halves(frames, init_flow, self._most)
         try:
             if self._tile and (frames.shape[1] > self._tile[0] or frames.shape[2] > self._tile[1]):
-                run = lambda part: self._network(part)[0]  # noqa: E731
-                return tiles.blended(frames, self._tile, run), None
+                return tiles.blended(frames, self._tile, self._flows), None
             return self._network(frames, init_flow)
         except (memory.OutOfMemory, MemoryError, jax.errors.JaxRuntimeError) as error:
             if not memory.is_exhausted(error):
@@ -122,8 +122,8 @@ class Estimator:
             self._shrink(frames, str(error))
         return self._run(frames, init_flow)
 
-    def _halves(self, frames, init_flow):
-        step, parts = self._most, []
+    def _halves(self, frames, init_flow, step: int):
+        parts = []
         for first in range(0, len(frames) - 1, step):
             start = None if init_flow is None else init_flow[first : first + step]
             parts.append(self._run(frames[first : first + step + 1], start))
@@ -146,6 +146,9 @@ class Estimator:
         self._tile = left[0]
         height, width = self._tile
         self.runner.tell(f"out of memory ({first}); retrying with tiles of {height}x{width}")
+
+    def _flows(self, frames):
+        return self._network(frames)[0]
 
     def _network(self, frames, init_flow=None):
         """Returns flows (m, n, h, w, 2) and low (n, h/8, w/8, 2) of whole windows of frames."""

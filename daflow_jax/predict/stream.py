@@ -126,7 +126,9 @@ def run_clip(
             "init_flow", f"shape {init_flow.shape} instead of {expected}", "One flow per pair"
         )
     results = list(Stream(estimator, frames, bidirectional=bidirectional, init_flow=init_flow))
-    stacked = Result(*(None if x[0] is None else np.stack(x) for x in zip(*results, strict=True)))
+    stacked = Result._make(
+        None if x[0] is None else np.stack(x) for x in zip(*results, strict=True)
+    )
     if stacked.iterations is None:
         return stacked
     return stacked._replace(iterations=stacked.iterations.swapaxes(0, 1))

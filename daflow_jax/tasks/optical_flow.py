@@ -1,7 +1,7 @@
 """Supervised optical flow on degraded clips: RAFT, RAFT*, and DA-Flow on its frozen backbone."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -62,7 +62,7 @@ class OpticalFlow:
 
     def pictures(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, np.ndarray]:
         """Returns the first pair: lq, hq, flow, target (one colour scale) and error."""
-        first = {key: jnp.asarray(value[:1]) for key, value in batch.items()}
+        first = cast(batches.Batch, jax.tree.map(lambda x: jnp.asarray(x[:1]), batch))
         out = jax.jit(lambda p, a, x, r: self._apply(p, a, x, r, train=False)[0])(
             params, aux, first["lq"], rng
         )
@@ -80,9 +80,12 @@ class OpticalFlow:
     def _apply(self, params, aux, frames, rng, train: bool) -> tuple[FlowOutput, Any]:
         variables, keys = {"params": params, **aux}, {"noise": rng}
         learn_norm = train and self.batch_norm == "train" and "batch_stats" in aux
-        options = dict(iters=self.iters, all_iterations=train, train=learn_norm, rngs=keys)
+        options: dict[str, Any] = dict(
+            iters=self.iters, all_iterations=train, train=learn_norm, rngs=keys
+        )
         if not learn_norm:
-            return self.module.apply(variables, frames, **options), aux
+            out = self.module.apply(variables, frames, **options)
+            return cast(FlowOutput, out), aux
         out, new = self.module.apply(variables, frames, mutable=["batch_stats"], **options)
         return out, {**aux, **new}
 

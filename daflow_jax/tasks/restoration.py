@@ -3,7 +3,7 @@
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -17,6 +17,8 @@ from daflow_jax.metrics import image as metrics
 from daflow_jax.metrics import mean
 from daflow_jax.ops import diffusion
 from daflow_jax.tasks import base
+
+BEST_PSNR = 60.0  # dB: clips that stay clean would make every mean infinite [choice]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Restoration:
         input.
         """
         variables, (lq, hq) = {"params": params, **aux}, self._frames(batch)
-        restored = self.module.apply(variables, lq, rng, method="restore")
+        restored = self._call(variables, lq, rng, method="restore")
         weight = self._weight(batch, len(lq))
         loss = self._objective(variables, batch, rng)
         return {
@@ -66,7 +68,7 @@ class Restoration:
     def pictures(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, np.ndarray]:
         """Returns the first frame: lq, hq, and its restoration in one step."""
         lq, hq = self._frames({key: jnp.asarray(batch[key][:1]) for key in ("lq", "hq")})
-        run = jax.jit(lambda v, x, r: self.module.apply(v, x, r, method="restore"))
+        run = jax.jit(lambda v, x, r: self._call(v, x, r, method="restore"))
         frames = {"lq": lq, "hq": hq, "restored": run({"params": params, **aux}, lq, rng)}
         return {
             key: np.asarray(jnp.round(255 * jnp.clip(x[0, 0], 0, 1))).astype(np.uint8)
@@ -81,12 +83,12 @@ class Restoration:
         lq, hq = self._frames(batch)
         keys = jax.random.split(rng, 4)
         # one encoder call each: the hq latents are the target, never an input of the lq stream
-        x0 = self.module.apply(variables, hq, keys[0], method="encode")
-        guide = self.module.apply(variables, lq, keys[1], method="encode")
+        x0 = self._call(variables, hq, keys[0], method="encode")
+        guide = self._call(variables, lq, keys[1], method="encode")
         sigma = diffusion.draw_sigma(keys[2], len(lq))
         noise = jax.random.normal(keys[3], x0.shape, x0.dtype)
         noisy = diffusion.add_noise(x0, noise, sigma)
-        out = self.module.apply(variables, noisy, guide, sigma)
+        out = self._call(variables, noisy, guide, sigma)
         return rectified_flow.rectified_flow_loss(
             out.prediction,
             noisy,
@@ -94,9 +96,13 @@ class Restoration:
             noise,
             sigma,
             predicts=self.module.config.dit.prediction,
-            weighting=self.weighting,
+            weighting=cast(rectified_flow.Kind, self.weighting),
             weight=self._weight(batch, len(lq)),
         )
+
+    def _call(self, variables, *inputs, method: str = "__call__") -> Any:
+        """Returns what a method of the module returns (Linen's own type allows for new state)."""
+        return self.module.apply(variables, *inputs, method=method)
 
     def _frames(self, batch) -> tuple[jax.Array, jax.Array]:
         lq, hq = batch["lq"], batch["hq"]
@@ -110,6 +116,6 @@ class Restoration:
 
 
 def _psnr(frames, truth, weight) -> mean.Mean:
-    """Returns the mean over frames of those rows that count."""
-    values = metrics.psnr(frames, truth)
+    """Returns the mean over frames of those rows that count; equal frames count as BEST_PSNR."""
+    values = jnp.minimum(metrics.psnr(frames, truth), BEST_PSNR)
     return mean.Mean.of(values, jnp.broadcast_to(weight[:, None], values.shape))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from flax import traverse_util
@@ -126,7 +127,7 @@ def describe(leaf: jax.Array | np.ndarray) -> dict[str, Any]:
     if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
         leaf = multihost_utils.process_allgather(leaf, tiled=True)
     host = np.asarray(leaf, order="C")
-    crc = zlib.crc32(host.reshape(-1).view(np.uint8))
+    crc = zlib.crc32(host.reshape(-1).view(np.uint8).data)
     return {"shape": list(host.shape), "dtype": str(host.dtype), "crc32": crc}
 
 
@@ -205,7 +206,7 @@ def _unflat(leaves, like):
 
 
 def _is_key(leaf) -> bool:
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _bits(key):

@@ -49,7 +49,7 @@ def graft(variables: Tree, given: Tree, source: Source) -> tuple[Tree, list[str]
     A leaf of collection c at c/SOURCE/x goes to c/TARGET/x. Raises UserError where a shape or dtype
     differs, or where no name fits.
     """
-    ours = traverse_util.flatten_dict(variables, sep="/")
+    ours: dict[str, Any] = traverse_util.flatten_dict(variables, sep="/")
     theirs = _moved(traverse_util.flatten_dict(given, sep="/"), source)
     used = sorted(set(ours) & set(theirs))
     if not used:

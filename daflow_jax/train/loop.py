@@ -7,12 +7,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from daflow_jax import batch as batches
 from daflow_jax import errors, sharding
 from daflow_jax.tasks import base
 from daflow_jax.train import checkpoint as checkpoints
@@ -61,18 +62,18 @@ class Experiment:
     task: base.Task
     optimizer: optimizers.Optimizer
     data: feeds.HostData | feeds.DeviceData
-    example: dict[str, Any]  # one global batch of zeros, for shapes
+    example: batches.Batch  # one global batch of zeros, for shapes
     mesh: Mesh
     seed: int
     train: TrainConfig
+    write_image: writers.ImageWriter
     frozen: tuple[str, ...] = ()
     eval: evaluation.EvalConfig = evaluation.EvalConfig()
     eval_sets: dict[str, evaluation.EvalSet] = dataclasses.field(default_factory=dict)
     checkpoint: CheckpointConfig = CheckpointConfig()
     log: writers.LogConfig = writers.LogConfig()
-    load: Callable[[str], Any] | None = None  # variables of a workdir or model folder
+    load: Callable[[str], Any] = checkpoints.load_variables  # what init_from names
     save: exports.Saver | None = None  # writes a model folder
-    write_image: writers.ImageWriter | None = None
 
 
 def train(experiment: Experiment, workdir: str | os.PathLike) -> int:
@@ -226,7 +227,9 @@ class Run:
             batch = next(iter(open_set()))
             variables = states.variables(self._state)
             params, aux = variables.pop("params"), variables
-            images = self._e.task.pictures(params, aux, batch, jax.random.key(0))
+            images = self._e.task.pictures(
+                params, aux, cast(batches.Batch, batch), jax.random.key(0)
+            )
             self._writer.pictures(self._step, {f"{name}_{key}": x for key, x in images.items()})
 
     def _evaluate_now(self):

@@ -69,9 +69,9 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> Optimizer:
 def clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:
     """Returns PyTorch's clipping: gradients times min(1, max_norm / (norm + 1e-6))."""
 
-    def update(grads, state, params=None):
+    def update(updates, state, params=None):
         del params
-        factor = jnp.minimum(1.0, max_norm / (optax.tree.norm(grads) + 1e-6))
-        return jax.tree.map(lambda g: g * factor.astype(g.dtype), grads), state
+        factor = jnp.minimum(1.0, max_norm / (optax.tree.norm(updates) + 1e-6))
+        return jax.tree.map(lambda g: g * factor.astype(g.dtype), updates), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)

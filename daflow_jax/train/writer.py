@@ -63,7 +63,7 @@ class Writer:
         with open(self._workdir / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **safe}) + "\n")
         for name, value in values.items():
-            if self._events is not None:
+            if self._events is not None and math.isfinite(value):
                 self._events.add_scalar(name, value, step)
 
     def evaluation(self, step: int, name: str, values: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""DA-Flow as a whole: equal to its RAFT at the start, any size and length, published size by shape."""
+"""DA-Flow as a whole: its RAFT at the start, any size and length, published size by shape."""
 
 import dataclasses
 import functools
@@ -92,7 +92,9 @@ def test_later_denoising_steps_can_be_read(network):
     )
 
 
-@pytest.mark.parametrize("name, frames", [("daflow-base", 3), ("daflow-base", 2), ("daflow-small", 5)])
+@pytest.mark.parametrize(
+    "name, frames", [("daflow-base", 3), ("daflow-base", 2), ("daflow-small", 5)]
+)
 def test_published_size_by_shape(name, frames):
     module = models.build(models.preset(name))
     rngs = {"params": jax.random.key(0), "noise": jax.random.key(0)}
@@ -115,7 +117,9 @@ def test_configurations_survive_json_and_name_what_is_wrong():
         assert models.from_dict(models.to_dict(config)) == config
     with pytest.raises(errors.UserError, match="Did you mean daflow-nano"):
         models.preset("daflow-nan")
-    with pytest.raises(errors.UserError, match="model.flow.lookp: is not a field. Did you mean lookup"):
+    with pytest.raises(
+        errors.UserError, match="model.flow.lookp: is not a field. Did you mean lookup"
+    ):
         models.preset("daflow-nano", **{"flow.lookp": "gather"})
     with pytest.raises(errors.UserError, match="unknown fields"):
         models.from_dict(models.to_dict(models.preset("raft")) | {"extra": 1})

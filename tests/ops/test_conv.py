@@ -18,7 +18,7 @@ def test_loop_convolution_equals_the_stock_one_with_its_gradients(kernel):
 
     np.testing.assert_allclose(conv.loop_conv2d(x, k), stock(x, k), atol=1e-5)
     grads = [
-        jax.grad(lambda x, k: jnp.sum(jnp.sin(f(x, k))), (0, 1))(x, k)
+        jax.grad(lambda x, k, f=f: jnp.sum(jnp.sin(f(x, k))), (0, 1))(x, k)
         for f in (conv.loop_conv2d, stock)
     ]
     for ours, plain in zip(*grads):

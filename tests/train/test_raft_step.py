@@ -36,7 +36,8 @@ def update(trainer):
 def _batch(golden):
     lq = np.stack([golden["image1"], golden["image2"]], 1).astype(np.float32) / 255
     flow = golden["flow_gt_x64"][:, None].astype(np.float32) / 64
-    return {"lq": lq, "flow": flow, "valid": golden["valid_x100"][:, None] >= 50}
+    valid = golden["valid_x100"][:, None] >= 50
+    return {"lq": jnp.asarray(lq), "flow": jnp.asarray(flow), "valid": jnp.asarray(valid)}
 
 
 def _variables(task, batch, seed):

@@ -1,11 +1,13 @@
 """DA-Flow: diffusion and image features, joined correlation and context, RAFT's refinement."""
 
 import dataclasses
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from einops import rearrange
+from flax.linen import dtypes
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -36,7 +38,7 @@ class Fuse(nn.Module):
         kernel = self.param("kernel", identity, shape, self.param_dtype)
         bias = self.param("bias", nn.initializers.zeros, (channels,), self.param_dtype)
         both = jnp.concatenate([image, diffusion.astype(image.dtype)], axis=-1)
-        both, kernel, bias = nn.dtypes.promote_dtype(both, kernel, bias, dtype=self.dtype)
+        both, kernel, bias = dtypes.promote_dtype(both, kernel, bias, dtype=self.dtype)
         # Full precision: at the start it must return the image part to the last bit.
         return jnp.dot(both, kernel, precision="highest") + bias
 
@@ -53,7 +55,8 @@ class DAFlow(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
-        c, kinds = self.config, dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        c = self.config
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         self.backbone = Restorer(c.backbone, **kinds)
         self.flow = RAFT(c.flow, **kinds)
         query = dpt.DPTConfig(c.matching_features, c.channels)
@@ -70,9 +73,8 @@ class DAFlow(nn.Module):
         taps = self.backbone.features(frames, rng, steps, tap_step)
         tokens = self.config.backbone.multiple
         grid = (frames.shape[2] // tokens, frames.shape[3] // tokens)
-        merge = lambda x: rearrange(x, "b f n d -> (b f) n d")  # noqa: E731
-        queries = tuple(merge(tap.query[:, :-1]) for tap in taps)
-        keys = tuple(merge(tap.key[:, 1:]) for tap in taps)
+        queries = tuple(_merged(tap.query[:, :-1]) for tap in taps)
+        keys = tuple(_merged(tap.key[:, 1:]) for tap in taps)
         return (
             self.dpt_query(queries, grid),
             self.dpt_key(keys, grid),
@@ -81,8 +83,7 @@ class DAFlow(nn.Module):
 
     def correlate(self, fmaps, query, key) -> correlation.Pyramid:
         """Returns the pyramid of the joined features (DA-Flow, eq. 15)."""
-        merge = lambda x: rearrange(x, "b f h w c -> (b f) h w c")  # noqa: E731
-        image = self.flow.correlate(merge(fmaps[:, :-1]), merge(fmaps[:, 1:]))
+        image = self.flow.correlate(_merged(fmaps[:, :-1]), _merged(fmaps[:, 1:]))
         diffusion = self.flow.correlate(query, key)
         if self.config.corr_norm == "joint":
             c, d = fmaps.shape[-1], query.shape[-1]
@@ -117,3 +118,7 @@ class DAFlow(nn.Module):
         corr = self.correlate(fmaps, query, key)
         context = self.fuse(context, diffusion_context)
         return self.flow.refine(corr, context, init_flow, len(frames), iters, all_iterations)
+
+
+def _merged(x: Array) -> Array:
+    return rearrange(x, "b f ... -> (b f) ...")

@@ -1,7 +1,7 @@
 """Joint attention of the hq, lq and text streams, with or without frames folded together."""
 
 import functools
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -29,6 +29,9 @@ class Tap(NamedTuple):
     key: Float[Array, "b f n d"]
 
 
+_Part = tuple[Array | None, Array, Array]  # query (None: keys alone), key, value
+
+
 def _eye(rng, shape, dtype=jnp.float32):
     return jnp.eye(*shape, dtype=dtype)
 
@@ -48,7 +51,8 @@ class JointAttention(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
-        c, kinds = self.config, dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        c = self.config
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         dense = functools.partial(nn.Dense, c.width, **kinds)
         scale = functools.partial(norm.RMSNorm, param_dtype=self.param_dtype)
         query_init, out_init = self._shared_init(), self._shared_init()
@@ -79,9 +83,10 @@ class JointAttention(nn.Module):
     def __call__(self, x: Streams) -> tuple[Streams, Tap]:
         """Returns the attended streams and the tap; `x` holds the modulated inputs."""
         (query, key), tap = self._query_key(x.hq)
-        parts = [(query, key, self._heads(self.to_v(self._flat(x.hq)))), self._lq(x.lq, key)]
+        value = self._heads(self.to_v(self._flat(x.hq)))
+        parts: list[_Part] = [(query, key, value), self._lq(x.lq, key)]
         if self.text != "none":
-            parts.append(self._text(x.text))
+            parts.append(self._text(cast(Array, x.text)))
         hq, lq, *text = self._attend(parts, x.hq.shape[1])
         hq = self.to_out(hq).reshape(x.hq.shape)
         # published residual: the modulated input, inside the output projection
@@ -110,7 +115,7 @@ class JointAttention(nn.Module):
             return query, self.norm_k(hq_key), value
         return query, self.norm_k(self._heads(self.to_k_control(self.to_k(x)))), value
 
-    def _text(self, text: Array) -> tuple[Array | None, Array, Array]:
+    def _text(self, text: Array) -> _Part:
         key = self.norm_added_k(self._heads(self.add_k_proj(text)))
         value = self._heads(self.add_v_proj(text))
         if self.text == "keys":

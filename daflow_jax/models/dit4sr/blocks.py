@@ -1,6 +1,7 @@
 """The transformer block: modulation, attention, feed-forward with its bridge from lq to hq."""
 
 import functools
+from typing import Any, cast
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -76,7 +77,8 @@ class Block(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
-        c, kinds = self.config, dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        c = self.config
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         self.is_last, self.is_dual = self.index == c.depth - 1, self.index < c.dual_blocks
         folds = c.folds(self.index)
         self.norm1 = modulation(c, 9 if self.is_dual else 6, True, **kinds)
@@ -99,16 +101,17 @@ class Block(nn.Module):
             self.norm1(temb), 9 if self.is_dual else 6, -1
         )
         normed = [norm.layer_norm(y) for y in (x.hq, x.lq)]
-        text, text_gates = self._text_input(x.text, temb)
-        first = Streams(*(norm.modulate(y, shift, scale) for y in normed), text)
-        out, tap = self.attn(first)
+        before = cast(Array, x.text)  # only the last block drops it
+        text, text_gates = self._text_input(before, temb)
+        hq, lq = (norm.modulate(y, shift, scale) for y in normed)
+        out, tap = self.attn(Streams(hq, lq, text))
         image = _add((x.hq, x.lq), gate, out[:2])
         if self.is_dual:
-            modulated = (norm.modulate(y, *second[:2]) for y in normed)
-            image = _add(image, second[2], self.attn2(Streams(*modulated, None))[0][:2])
+            hq, lq = (norm.modulate(y, *second[:2]) for y in normed)
+            image = _add(image, second[2], self.attn2(Streams(hq, lq, None))[0][:2])
         modulated = (norm.modulate(norm.layer_norm(y), shift_ff, scale_ff) for y in image)
-        image = _add(image, gate_ff, self.ff(*modulated))
-        return Streams(*image, self._text_output(x.text, out.text, text_gates)), tap
+        hq, lq = _add(image, gate_ff, self.ff(*modulated))
+        return Streams(hq, lq, self._text_output(before, out.text, text_gates)), tap
 
     def _text_input(self, text: Array, temb: Array) -> tuple[Array, list[Array]]:
         chunks = jnp.split(self.norm1_context(temb), 2 if self.is_last else 6, -1)

@@ -1,6 +1,6 @@
 """The lifted transformer: noisy and degraded latents in, velocity or clean content out."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -35,7 +35,8 @@ class DiT(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
-        c, kinds = self.config, dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        c = self.config
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         stem = embed.PatchEmbed if c.stem == "patch" else embed.ConvStem
         self.stem = stem(c.width, c.patch_size, **kinds)
         self.time_embed = embed.EmbedMLP(c.width, **kinds)
@@ -92,7 +93,8 @@ class DiT(nn.Module):
     def _tokens(self, noisy: Array, lq: Array, text: Array) -> Streams:
         c = self.config
         hq, lq = self.stem(noisy), self.stem(lq)
-        codes = embed.position_codes(hq.shape[2:4], c.width, c.position_table, c.position_base)
+        grid = (hq.shape[2], hq.shape[3])
+        codes = embed.position_codes(grid, c.width, c.position_table, c.position_base)
         codes = jnp.asarray(codes, hq.dtype)
         copies = 1 if c.one_text else hq.shape[1]
         text = self.context_embed(text)[:, None]

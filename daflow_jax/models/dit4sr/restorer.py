@@ -1,9 +1,12 @@
 """A restorer of clips around the diffusion transformer: codec, prompt, denoising, features."""
 
+from typing import Any, cast
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from einops import rearrange
+from flax.linen import dtypes
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -32,7 +35,8 @@ class Prompt(nn.Module):
         init = nn.initializers.normal(0.02)
         text = self.param("text", init, (self.tokens, self.text_width), self.param_dtype)
         pooled = self.param("pooled", init, (self.pooled_width,), self.param_dtype)
-        return tuple(nn.dtypes.promote_dtype(text, pooled, dtype=self.dtype))
+        text, pooled = dtypes.promote_dtype(text, pooled, dtype=self.dtype)
+        return text, pooled
 
 
 class Restorer(nn.Module):
@@ -47,7 +51,8 @@ class Restorer(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
-        c, kinds = self.config, dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        c = self.config
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         self.prompt = Prompt(c.prompt_tokens, c.dit.text_width, c.dit.pooled_width, **kinds)
         self.dit = DiT(c.dit, **kinds)
         if c.codec == "vae":
@@ -91,7 +96,7 @@ class Restorer(nn.Module):
         sigma: Float[Array, " b"],
     ) -> Float[Array, "b f gh gw c"]:
         """Returns the velocity at `noisy`, whatever the network predicts."""
-        prediction = self(noisy, lq, sigma).prediction
+        prediction = cast(Array, self(noisy, lq, sigma).prediction)
         if self.config.dit.prediction == "velocity":
             return prediction
         return diffusion.x0_to_velocity(prediction, noisy, sigma)
@@ -131,7 +136,7 @@ class Restorer(nn.Module):
         lq, noisy, sigmas = self._start(frames, rng, steps)
         if self.is_initializing():  # all parameters exist, whichever method runs first
             out = self(noisy, lq, jnp.ones(len(lq)))
-            self.decode(out.prediction)
+            self.decode(cast(Array, out.prediction))
             return out.taps
         if tap_step:
             noisy = self.denoise(noisy, lq, sigmas[: tap_step + 1])
@@ -156,5 +161,5 @@ class Restorer(nn.Module):
         if size[0] % multiple or size[1] % multiple:
             raise ValueError(
                 f"frames are {size[0]}x{size[1]}; height and width must be multiples of "
-                f"{multiple}: pad them with daflow_jax.predict.pad_to_multiple"
+                f"{multiple}: pad them with daflow_jax.predict.pad"
             )

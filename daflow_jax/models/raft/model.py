@@ -1,5 +1,7 @@
 """RAFT: features, all-pairs correlation, recurrent refinement."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange
@@ -13,7 +15,7 @@ from daflow_jax.ops import correlation
 
 
 class RAFT(nn.Module):
-    """Flow of every neighbouring pair of a clip. Its parts are methods, so that DA-Flow can reuse them."""
+    """Flow of every neighbouring pair of a clip; its parts are methods, which DA-Flow reuses."""
 
     config: RAFTConfig
     dtype: DTypeLike | None = None
@@ -21,7 +23,7 @@ class RAFT(nn.Module):
 
     def setup(self):
         c = self.config
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         self.fnet = encoder.Encoder(c.features, c.widths, "instance", c.small, **kinds)
         context_norm = "none" if c.small else "batch"
         self.cnet = encoder.Encoder(c.hidden + c.context, c.widths, context_norm, c.small, **kinds)
@@ -39,7 +41,7 @@ class RAFT(nn.Module):
     def contexts(
         self, frames: Float[Array, "b f h w 3"], train: bool = False
     ) -> Float[Array, "p h//8 w//8 c"]:
-        """Returns hidden state and context, before their activations, of each pair's first frame."""
+        """Returns hidden state and context, not yet activated, of each pair's first frame."""
         return self.cnet(rearrange(2 * frames[:, :-1] - 1, "b f h w c -> (b f) h w c"), train)
 
     def correlate(
@@ -60,7 +62,7 @@ class RAFT(nn.Module):
         iters: int,
         all_iterations: bool,
     ) -> FlowOutput:
-        """Returns the flow of the p = b * q pairs, from `init_flow` on the 1/8 grid or from zero."""
+        """Returns the flow of p = b * q pairs, from `init_flow` on the 1/8 grid or from zero."""
         c = self.config
         net = nn.tanh(context[..., : c.hidden])
         inputs = nn.relu(context[..., c.hidden :])
@@ -94,8 +96,10 @@ class RAFT(nn.Module):
         """
         check_size(frames.shape, self.config.multiple)
         fmaps = self.features(frames, train)
-        merge = lambda x: rearrange(x, "b f h w c -> (b f) h w c")  # noqa: E731
-        corr = self.correlate(merge(fmaps[:, :-1]), merge(fmaps[:, 1:]))
+        first, second = (
+            rearrange(x, "b f h w c -> (b f) h w c") for x in (fmaps[:, :-1], fmaps[:, 1:])
+        )
+        corr = self.correlate(first, second)
         context = self.contexts(frames, train)
         return self.refine(corr, context, init_flow, len(frames), iters, all_iterations)
 

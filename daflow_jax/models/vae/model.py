@@ -1,7 +1,7 @@
 """Encoder and decoder of the SD3 autoencoder (Esser et al. 2024; AutoencoderKL, 16 channels)."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -33,7 +33,7 @@ class _Layers(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     @property
-    def kinds(self):
+    def kinds(self) -> dict[str, Any]:
         return dict(dtype=self.dtype, param_dtype=self.param_dtype)
 
     def conv(self, width: int, name: str, **fields) -> nn.Conv:
