@@ -41,7 +41,7 @@ SETTINGS = {  # sections whose keys are the fields of a dataclass
 }
 
 
-def build(config: Mapping[str, Any]) -> loop.Experiment:
+def build(config: Any) -> loop.Experiment:
     """Returns the experiment that `config` (a ConfigDict or nested dict) describes.
 
     Raises UserError naming the field, the rule and the nearest known name; nothing is trained or

@@ -15,7 +15,7 @@ def get_config():
     config.task = dict(
         name="optical_flow", iters=12, gamma=0.8, max_flow=400.0, batch_norm="frozen"
     )
-    config.model = dict(name="daflow-nano", flow=dict(lookup="matmul"))
+    config.model = dict(name="daflow-nano")
     config.optimizer = dict(
         lr=1e-4, schedule="one_cycle", weight_decay=1e-4, clip_norm=1.0, frozen=("backbone/.*",)
     )

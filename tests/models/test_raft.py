@@ -45,10 +45,10 @@ def test_intermediates_equal_published_network():
     golden = np.load(published_raft.GOLDEN / "raft_a.npz")
     module, variables = published_raft.load("raft", 0)
     frames = published_raft.frames(golden)
-    fmaps = module.apply(variables, frames, method="features")
+    fmaps = jax.jit(functools.partial(module.apply, method="features"))(variables, frames)
     _close(fmaps[:, 0, ..., ::8], golden["fmap1_c8"], 1.1e-4)
     _close(fmaps[:, 1, ..., ::8], golden["fmap2_c8"], 1.1e-4)
-    context = module.apply(variables, frames, method="contexts")
+    context = jax.jit(functools.partial(module.apply, method="contexts"))(variables, frames)
     _close(jnp.tanh(context[..., :128])[..., ::8], golden["hidden0_c8"], 2e-5)
     _close(jax.nn.relu(context[..., 128:])[..., ::8], golden["context_c8"], 2e-5)
 
@@ -57,8 +57,9 @@ def test_last_iteration_alone_equals_last_of_all():
     golden = np.load(published_raft.GOLDEN / "raft_b.npz")
     module, variables = published_raft.load("raft", 1)
     frames = published_raft.frames(golden)
-    every = module.apply(variables, frames, iters=3, all_iterations=True).flows
-    last = module.apply(variables, frames, iters=3).flows
+    run = functools.partial(module.apply, iters=3)
+    every = jax.jit(functools.partial(run, all_iterations=True))(variables, frames).flows
+    last = jax.jit(run)(variables, frames).flows
     assert every.shape[0] == 3 and last.shape[0] == 1
     _close(last[0], every[2], 1e-5)
 
@@ -75,7 +76,10 @@ def test_clip_of_three_frames_equals_its_two_pairs():
 def test_batch_norm_trains_with_batch_statistics_and_moves_the_running_ones():
     module, variables = published_raft.load("raft", 0)
     clip = jax.random.uniform(jax.random.key(0), (1, 2, 128, 128, 3))
-    _, updated = module.apply(variables, clip, iters=1, train=True, mutable=["batch_stats"])
+    context = jax.jit(
+        functools.partial(module.apply, train=True, mutable=["batch_stats"], method="contexts")
+    )
+    _, updated = context(variables, clip)
     before, after = (v["batch_stats"]["cnet"]["norm1"]["mean"] for v in (variables, updated))
     assert float(jnp.abs(after - before).max()) > 1e-3
 
