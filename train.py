@@ -2,8 +2,8 @@
 
 --config FILE[:ARG] names a file with get_config(); --config.train.steps=200 overrides one field
 (write the "="); every field of every section may be overridden, whether the file sets it or not.
-Running the same command again resumes. Exit codes: 0 done, 1 failure, 2 bad input, 130 and 143
-stopped and saved.
+Running the same command again resumes. Exit codes: 0 done, 1 failure, 2 bad input, 3 the
+machine lacks something, 130 and 143 stopped and saved.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """The Python interface: load a model by name, call it on frames, read and write flow."""
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -184,15 +185,19 @@ def _stack(frames):
 
 def find_device(name: str = "auto") -> jax.Device:
     """Returns the device called "auto", "cpu", "gpu", "tpu" or one by number, "cuda:1"."""
-    platform, _, index = name.partition(":")
-    if platform == "auto":
-        return jax.devices()[0]
-    if platform not in ("cpu", "gpu", "cuda", "rocm", "tpu"):
+    platform, colon, index = name.partition(":")
+    if platform not in ("auto", "cpu", "gpu", "cuda", "rocm", "tpu"):
         raise errors.UserError(
             f"device {name}",
             "is unknown",
             errors.nearest(platform, ["auto", "cpu", "gpu", "tpu", "cuda:1"]),
         )
+    if colon and (platform == "auto" or not re.fullmatch("[0-9]+", index)):
+        raise errors.UserError(
+            f"device {name}", f"{index!r} names none", "Use auto, gpu or, counted from 0, cuda:1"
+        )
+    if platform == "auto":
+        return jax.devices()[0]
     try:
         found = jax.devices(platform)
         return found[int(index or 0)]
@@ -202,7 +207,7 @@ def find_device(name: str = "auto") -> jax.Device:
         raise errors.UserError(
             f"--device {name}", f"JAX sees only {seen}", f"Install {extra} or run: daflow doctor", 3
         ) from None
-    except (ValueError, IndexError):
+    except IndexError:
         raise errors.UserError(
             f"--device {name}", f"JAX sees {len(found)} of this kind", "Count from 0", 3
         ) from None

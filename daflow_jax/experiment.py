@@ -13,6 +13,7 @@ from daflow_jax import batch as batches
 from daflow_jax import errors, model_folder, models, precision, sharding, tasks
 from daflow_jax.generate import scene as scenes
 from daflow_jax.input_pipeline import sources
+from daflow_jax.predict import padding
 from daflow_jax.train import checkpoint, evaluate, feed, loop, optimizer, writer
 
 SECTIONS = (
@@ -62,16 +63,8 @@ def build(config: Any) -> loop.Experiment:
     mesh = sharding.make_mesh(config.get("mesh", {"data": -1, "fsdp": 1}))
     sharding.check_batch_size(train.batch_size, mesh)
     _check_calls(train)
-    record = {name: dataclasses.asdict(part) for name, part in parts.items()} | {
-        "data": {"source": source, **dataclasses.asdict(data)},
-        "model": models.to_dict(model),
-        "task": _task_record(config, task),
-        "seed": seed,
-        "precision": config.get("precision", "f32"),
-        "mesh": dict(mesh.shape),
-    }
     return loop.Experiment(
-        config=record,
+        config=_record(config, parts, source, data, model, task, mesh),
         task=task,
         optimizer=optimizer.make_optimizer(optimizing, train.steps),
         data=SOURCES[source].train(data, train.batch_size),
@@ -194,7 +187,7 @@ class DeviceSource:
         from daflow_jax.generate import textures
         from daflow_jax.input_pipeline import on_device
 
-        def make(constants, rng, step):
+        def make(constants, step):
             return on_device.device_batch(data, constants, data.seed, step, batch_size)
 
         return feed.DeviceData(make, textures.atlas(data.scene, data.seed))
@@ -209,7 +202,7 @@ class DeviceSource:
             source = DeviceSource.train(held_out, batch_size)
             make = jax.jit(source.make)
             for step in range(count):
-                batch = jax.device_get(make(source.constants, None, step))
+                batch = jax.device_get(make(source.constants, step))
                 yield {key: value[first : first + local] for key, value in batch.items()}
 
         return rows
@@ -246,6 +239,9 @@ def _check_size(scene, model):
             near = f"{below} or {below + model.multiple}"
             rule = f"{size}; this model wants multiples of {model.multiple}"
             raise errors.UserError(f"config.data.scene.{name}", rule, f"Use {near}")
+        if model.family != "restorer" and size < padding.MINIMUM:
+            rule = f"{size}; flow networks want at least {padding.MINIMUM}"
+            raise errors.UserError(f"config.data.scene.{name}", rule, f"Use {padding.MINIMUM}")
 
 
 def _check_calls(train):
@@ -269,9 +265,17 @@ def _dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return out
 
 
-def _task_record(config, task):
+def _record(config, parts, source, data, model, task, mesh):
+    """Returns the configuration with every default written out, as the workdir keeps it."""
     fields = {f.name: getattr(task, f.name) for f in dataclasses.fields(task) if f.name != "module"}
-    return {"name": config["task"]["name"], **fields}
+    return {name: dataclasses.asdict(part) for name, part in parts.items()} | {
+        "data": {"source": source, **dataclasses.asdict(data)},
+        "model": models.to_dict(model),
+        "task": {"name": config["task"]["name"], **fields},
+        "seed": data.seed,
+        "precision": config.get("precision", "f32"),
+        "mesh": dict(mesh.shape),
+    }
 
 
 def _saver(model, config):

@@ -115,6 +115,8 @@ def test_bad_calls_are_refused_in_one_line(frames, options, message):
         ),
         ("gqu", "device gqu: is unknown. Did you mean gpu", 2),
         ("cpu:99", "--device cpu:99: JAX sees", 3),
+        ("auto:3", "device auto:3: '3' names none. Use auto, gpu or", 2),
+        ("cuda:-1", "device cuda:-1: '-1' names none", 2),
     ],
 )
 def test_devices_that_are_not_there_are_named(device, message, code):

@@ -57,6 +57,9 @@ WRONG = {
     "config.data.scene.height: 130; .* multiples of 8. Use 128 or 136": {
         "data": {"scene": {"height": 130}}
     },
+    "config.data.scene.height: 64; .* at least 128. Use 128": {
+        "data": {"scene": {"height": 64, "width": 64}}
+    },
     "config.data.seed: unknown field": {"data": {"seed": 1}},
     "config.data.source: unknown 'devise'": {"data": {"source": "devise"}},
     "config.train.steps: is missing": {"train": {"batch_size": 2}},
@@ -79,8 +82,20 @@ def test_wrong_field_is_refused_with_a_remedy(message):
         "train": {"steps": 4, "batch_size": 2},
     }
     experiment.build(good)
-    with pytest.raises(errors.UserError, match=message):
+    with pytest.raises(errors.UserError, match=message) as refusal:
         experiment.build(good | WRONG[message])
+    assert refusal.value.code == 2
+
+
+def test_restorers_may_see_small_clips():
+    small = {
+        "task": {"name": "restoration"},
+        "model": {"name": "restorer-nano"},
+        "optimizer": {"lr": 1e-4},
+        "data": {"scene": {"height": 64, "width": 64}},
+        "train": {"steps": 4, "batch_size": 2},
+    }
+    assert experiment.build(small).example["lq"].shape[2:4] == (64, 64)
 
 
 def test_batch_that_does_not_divide_names_the_nearest_sizes(monkeypatch):

@@ -149,6 +149,18 @@ def test_init_flow_reaches_the_network_on_its_grid():
     np.testing.assert_allclose(runner.starts[0], 1.0)
 
 
+def test_a_stream_wants_frames_and_forgets_init_flow_at_a_reset():
+    with pytest.raises(errors.UserError, match=r"frames: the stream has none yet. Call reset"):
+        next(predict.Stream(estimator(Recorder())))
+    runner = Recorder()
+    init = np.full((3, 128, 128, 2), 8.0, np.float32)
+    stream = predict.Stream(estimator(runner, batch=1), ramp(4), init_flow=init)
+    next(stream)
+    stream.reset(ramp(3))
+    assert len(list(stream)) == 2
+    assert [start is None for start in runner.starts] == [False, True, True]
+
+
 def test_max_size_returns_pixels_of_the_given_frames():
     runner = Recorder()
     result = predict.run_clip(estimator(runner, max_size=128, bucket=8), ramp(2, (256, 256)))
@@ -173,6 +185,15 @@ def test_short_memory_ends_in_tiles_or_in_a_refusal():
     with pytest.raises(errors.UserError, match="memory: .* needs 9.0 GB.*--max-size") as refusal:
         predict.run_clip(estimator(Recorder(pixels=1), tile="off"), ramp(2))
     assert refusal.value.code == 3
+
+
+def test_memory_errors_without_words_are_told_as_well():
+    class Bare(Recorder):
+        def __call__(self, clips, options, init_flow=None):
+            raise MemoryError
+
+    with pytest.raises(errors.UserError, match="memory: the host has no more. Use --max-size"):
+        predict.run_clip(estimator(Bare(), tile="off"), ramp(2))
 
 
 @pytest.mark.parametrize("size", [(128, 128), (300, 520), (257, 400)])

@@ -5,7 +5,6 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -55,8 +54,8 @@ def run(args: argparse.Namespace) -> int:
     clean, flow, valid, occluded = _clip(args)
     frames = degradations[0].apply(clean, args.seed)
     estimates = {method.name: method(frames[0], frames[1]) for method in compared}
-    scores: dict[str, float] = {
-        name: cast(float, measure.ratio(measure.pair_sums(estimate, flow, valid, occluded)["epe"]))
+    scores = {
+        name: measure.ratio(measure.pair_sums(estimate, flow, valid, occluded)["epe"])
         for name, estimate in estimates.items()
     }
     summary = {
@@ -65,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         "degradation": str(degradations[0]),
         "size": list(args.size),
         "seed": args.seed,
-        "epe": {name: round(score, 4) for name, score in scores.items()},
+        "epe": {k: None if epe is None else round(epe, 4) for k, epe in scores.items()},
         "seconds": {method.name: round(method.seconds[0], 3) for method in compared},
         "total_seconds": round(time.monotonic() - begun, 1),
     }
@@ -124,7 +123,8 @@ def _print(summary, picture):
     height, width = summary["size"]
     print(f"{height}x{width}, degraded by {summary['degradation']}; end-point error in pixels:")
     for name, score in summary["epe"].items():
-        print(f"  {name:<16} {score:7.3f}   ({summary['seconds'][name]:.2f} s)")
+        shown = "-" if score is None else f"{score:.3f}"
+        print(f"  {name:<16} {shown:>7}   ({summary['seconds'][name]:.2f} s)")
     print(f"{picture}: clean frame, degraded frames, true flow; estimates; their errors")
 
 

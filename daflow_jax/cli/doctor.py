@@ -18,22 +18,26 @@ BASE = (
     "jax",
     "jaxlib",
     "flax",
+    "optax",
+    "orbax-checkpoint",
+    "einops",
     "numpy",
     "scipy",
-    "opencv-python-headless",
-    "safetensors",
     "jaxtyping",
+    "safetensors",
+    "ml-collections",
+    "absl-py",
+    "opencv-python-headless",
+    "av",
+    "tensorboardX",
+    "tqdm",
+    "flatbuffers",
 )
 OPTIONAL = {  # module: (what it is for, how to get it)
-    "av": ("video in and out", "pip install av"),
     "h5py": (".flo5 files", "pip install 'daflow-jax[io]'"),
     "grain": ("training on stored data", "pip install 'daflow-jax[data]'"),
     "tensorflow_datasets": ("preparing data sets", "pip install 'daflow-jax[data]'"),
-    "ml_collections": ("configs of train.py", "pip install ml-collections"),
-    "optax": ("training", "pip install optax"),
-    "orbax.checkpoint": ("checkpoints of training", "pip install orbax-checkpoint"),
-    "tensorboardX": ("TensorBoard pictures of training", "pip install tensorboardX"),
-    "libtpu": ("planning for TPU pods", "pip install 'daflow-jax[plan]'"),
+    "skimage": ("photographs as textures of clips", "pip install 'daflow-jax[data]'"),
 }
 
 
@@ -125,7 +129,7 @@ def compute_test(device: Any, seconds: float = 1.0) -> dict[str, Any]:
 def licences() -> dict[str, str]:
     """Returns the licence of this package, of what it needs and of published weights, by name."""
     found = {"daflow-jax": "Apache-2.0"}
-    for name in (*BASE, "av", "optax"):
+    for name in BASE:
         try:
             meta = importlib.metadata.metadata(name).json
         except importlib.metadata.PackageNotFoundError:

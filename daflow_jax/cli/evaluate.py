@@ -163,6 +163,9 @@ def _one(pair, methods, degradations, seed, digest):
     from daflow_jax.cli import measure
 
     truth, rows = pair.load(), []
+    if not truth.valid.any():
+        remedy = "Mend it or leave the pair out"
+        raise errors.UserError(pair.name, "no pixel has a valid true flow", remedy)
     clean = np.stack([truth.frame1, truth.frame2])
     for array in (clean, truth.flow, truth.valid):
         digest.update(np.ascontiguousarray(array))

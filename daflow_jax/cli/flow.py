@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     manifest = _Manifest(args, model)
     for sequence in found:
         manifest.add(sequence, lambda s=sequence: _sequence(s, estimator, args, talk, manifest))
-    return manifest.close(talk)
+    return manifest.close()
 
 
 def _wheel_max(text):
@@ -229,10 +229,8 @@ class _Manifest:
             self.failures.append({"input": sequence.name, "error": str(error)})
             print(f"daflow: error: {error}", file=sys.stderr)
 
-    def close(self, talk: console.Console) -> int:
-        """Returns the exit code after writing the file and the result."""
-        if not self.done:
-            return self._errors[0].code
+    def close(self) -> int:
+        """Returns the exit code after writing the file and the result: a lone input's own code."""
         from daflow_jax.io import atomic
 
         summary = {**self.head, "sequences": self.done, "failures": self.failures}
@@ -244,6 +242,8 @@ class _Manifest:
                 print(
                     f"{record['outputs'][0]}: {record['pairs']} flows in {record['seconds']:.1f} s"
                 )
+        if len(self._errors) == 1 and not self.done:
+            return self._errors[0].code
         return 5 if self.failures else 0
 
 

@@ -43,7 +43,7 @@ def ratio(sums: tuple[float, float]) -> float | None:
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the errors of one method at one degradation over its pairs.
+    """Returns the errors of one method at one degradation over its pairs, each with valid pixels.
 
     Headlines are means of pairs per data set, then over data sets, toys and panoramas left out;
     `per_pixel` pools all pixels of the same pairs. Shares are 0..1, `outN` = above N pixels.

@@ -7,8 +7,6 @@ import numpy as np
 
 from daflow_jax.errors import UserError
 
-CODECS = ("libx264", "mpeg4")
-
 
 def codec(
     frames: np.ndarray, name: str, kbit_per_frame: float | int = 0.0, crf: int = 0

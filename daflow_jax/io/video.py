@@ -32,11 +32,9 @@ def _av(where: object):
     try:
         import av
         import av.error
-        from av import logging
     except ImportError:
         rule = "video needs the package av"
         raise UserError(where, rule, "Run: pip install av", code=3) from None
-    logging.set_level(logging.PANIC)  # FFmpeg's own lines would break the one-line rule
     return av
 
 
@@ -53,6 +51,8 @@ def _opened(path: str | Path):
     with container:
         if not container.streams.video:
             raise UserError(path, "holds no video track", "Name a file with pictures")
+        # Decoder threads can wait for each other for ever when a half-read video is closed.
+        container.streams.video[0].codec_context.thread_count = 1
         yield container
 
 

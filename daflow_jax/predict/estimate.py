@@ -119,7 +119,7 @@ class Estimator:
         except (memory.OutOfMemory, MemoryError, jax.errors.JaxRuntimeError) as error:
             if not memory.is_exhausted(error):
                 raise
-            self._shrink(frames, str(error))
+            self._shrink(frames, str(error) or "the host has no more")
         return self._run(frames, init_flow)
 
     def _halves(self, frames, init_flow, step: int):

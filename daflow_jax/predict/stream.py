@@ -20,7 +20,7 @@ class Stream:
         frames: iterable of (h, w, 3) frames of one size, or None until `reset(frames)`.
         warm_start: start each window from the previous flow carried forward (RAFT, sec. 3.3). One
             window at a time then.
-        init_flow: (n, h, w, 2), the flow in pixels that each pair starts from instead.
+        init_flow: (n, h, w, 2), the flow in pixels that each pair of `frames` starts from instead.
         bidirectional: also the backward flow, occlusion and confidence.
         where: names the frames in errors.
     """
@@ -36,13 +36,17 @@ class Stream:
         where: str = "frames",
     ):
         self._estimator, self._where = estimator, where
-        self._starts = None if init_flow is None else estimator.low(init_flow)
         self._warm_start, self._bidirectional = warm_start, bidirectional
+        self._results: Iterator[Result] | None = None
         self.reset(frames)
+        self._starts = None if init_flow is None else estimator.low(init_flow)
 
     def reset(self, frames: Iterable[np.ndarray] | None = None) -> None:
-        """Forgets the last flow, as at a scene cut; with `frames` also starts over with them."""
+        """Forgets the last flow and what is left of `init_flow`, as at a scene cut; with `frames`
+        also starts over with them.
+        """
         self._low: np.ndarray | None = None
+        self._starts: np.ndarray | None = None
         if frames is not None:
             self._results = self._run(iter(frames))
 
@@ -51,6 +55,8 @@ class Stream:
 
     def __next__(self) -> Result:
         """Returns the Result of the next pair: flow (h, w, 2), the rest without the pair axis."""
+        if self._results is None:
+            raise errors.UserError(self._where, "the stream has none yet", "Call reset(frames)")
         return next(self._results)
 
     def _run(self, frames):

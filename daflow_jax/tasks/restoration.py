@@ -48,8 +48,7 @@ class Restoration:
 
     def loss(self, params, aux, batch: batches.Batch, rng: jax.Array) -> base.LossOut:
         """Returns the rectified-flow loss at one sigma per clip, noise independent per frame."""
-        value = self._objective({"params": params, **aux}, batch, rng)
-        return base.LossOut(jnp.mean(value), {}, aux)
+        return base.LossOut(self._objective({"params": params, **aux}, batch, rng), {}, aux)
 
     def evaluate(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, mean.Mean]:
         """Returns the training loss, and PSNR (dB) of a restoration in one step and of the

@@ -26,11 +26,11 @@ class HostData(NamedTuple):
 
 
 class DeviceData(NamedTuple):
-    """`make(constants, rng, step)` returns the global batch of a step; pure, traced inside the
+    """`make(constants, step)` returns the global batch of a step; pure, traced inside the
     step.
     """
 
-    make: Callable[[Any, jax.Array, jax.Array], dict]
+    make: Callable[[Any, jax.Array], dict]
     constants: Any
 
 
@@ -110,7 +110,7 @@ class DeviceFeed:
 
         def one(constants, state, _):
             rows = jax.lax.with_sharding_constraint(
-                data.make(constants, state.rng, state.step), sharding.batch_sharding(mesh)
+                data.make(constants, state.step), sharding.batch_sharding(mesh)
             )
             return step(state, rows)
 

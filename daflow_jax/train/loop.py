@@ -45,8 +45,8 @@ class TrainConfig:
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointConfig:
-    """Every how many steps to save, how many to keep, and where weights start from
-    (initial.parse).
+    """Every how many steps to save (0 = only at the end), how many to keep, and where weights start
+    from (initial.parse).
     """
 
     every: int = 1000
@@ -62,7 +62,7 @@ class Experiment:
     task: base.Task
     optimizer: optimizers.Optimizer
     data: feeds.HostData | feeds.DeviceData
-    example: batches.Batch  # one global batch of zeros, for shapes
+    example: batches.Batch  # clips of zeros, for shapes
     mesh: Mesh
     seed: int
     train: TrainConfig
@@ -215,9 +215,9 @@ class Run:
         )
 
     def _look(self, before):
-        if self._e.log.pictures_every and _due(before, self._step, self._e.log.pictures_every):
+        if _due(before, self._step, self._e.log.pictures_every):
             self._pictures()
-        if self._e.eval.every and _due(before, self._step, self._e.eval.every):
+        if _due(before, self._step, self._e.eval.every):
             self._evaluate_now()
         if _due(before, self._step, self._e.checkpoint.every):
             self._save()
@@ -305,7 +305,7 @@ def _with_variables(state, variables, frozen):
 
 
 def _due(before: int, now: int, every: int) -> bool:
-    return now // every > before // every
+    return every > 0 and now // every > before // every
 
 
 def _listed(what: str, names: list[str]) -> str:

@@ -23,7 +23,9 @@ ImageWriter = Callable[[Path, np.ndarray], None]
 
 @dataclasses.dataclass(frozen=True)
 class LogConfig:
-    """Every how many steps to write numbers and pictures (0 pictures = none)."""
+    """Every how many steps to write numbers (0 = only at the end; bad steps end a run only there
+    then) and pictures (0 = none).
+    """
 
     every: int = 50
     pictures_every: int = 1000

@@ -2,6 +2,9 @@
 
 import json
 
+import numpy as np
+
+from daflow_jax.cli import demo
 from daflow_jax.io import flow as flow_files
 from daflow_jax.io import image
 
@@ -19,6 +22,19 @@ def test_demo_prints_errors_and_leaves_everything_to_look_at(daflow, model, tmp_
     assert truth.shape == (100, 120, 2) and valid.any()
     sheet = image.read_image(tmp_path / "daflow_demo/demo.png")
     assert sheet.shape[0] == 3 * 100 + 2 * 2 and sheet.shape[1] == 4 * 120 + 3 * 2
+
+
+def test_demo_without_a_valid_pixel_shows_a_dash(daflow, model, monkeypatch, tmp_path):
+    clip = demo._clip
+
+    def blind(args):
+        clean, flow, valid, occluded = clip(args)
+        return clean, flow, np.zeros_like(valid), occluded
+
+    monkeypatch.setattr(demo, "_clip", blind)
+    code, out, _ = daflow("demo", "--model", model, "--size", "100x120", "--quiet")
+    assert code == 0 and "  zero                   -   (" in out
+    assert json.loads((tmp_path / "daflow_demo/summary.json").read_text())["epe"]["zero"] is None
 
 
 def test_demo_repeats_for_a_seed(daflow, model):

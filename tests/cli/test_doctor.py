@@ -2,6 +2,9 @@
 
 import importlib.metadata
 import json
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +26,15 @@ def test_ready_machine_says_so(capsys):
     assert cli.main(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] and report["devices"] and report["cache"]["free_bytes"] > 0
+
+
+def test_lists_are_those_of_pyproject():
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)["project"]
+    needed = {re.split("[<>=]", line)[0] for line in project["dependencies"]}
+    assert set(doctor.BASE) == needed | {"jaxlib"}
+    extras = {re.search(r"\[(\w+)\]", remedy)[1] for _, remedy in doctor.OPTIONAL.values()}
+    assert extras <= set(project["optional-dependencies"])
 
 
 def test_missing_parts_have_their_remedy(monkeypatch, capsys):

@@ -101,6 +101,15 @@ def test_one_damaged_pair_is_listed_and_exits_5(daflow, pairs):
     assert json.loads(out)["failures"][0]["pair"] == "beta/p0"
 
 
+def test_a_pair_without_a_valid_pixel_is_listed_and_exits_5(daflow, pairs):
+    image.write_image(pairs / "beta/p0/valid.png", np.zeros((100, 120), np.uint8))
+    code, out, err = daflow("eval", pairs, "--baseline", "zero", "--max-epe", 9, "--json")
+    assert code == 5 and "beta/p0: no pixel has a valid true flow." in err
+    results = json.loads(out)
+    assert [failure["pair"] for failure in results["failures"]] == ["beta/p0"]
+    assert results["data"]["pairs"] == 3
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -110,6 +110,14 @@ def test_data_made_on_the_device_repeats_whatever_the_steps_per_call(tmp_path):
     np.testing.assert_allclose(one, three, rtol=1e-6)
 
 
+def test_every_zero_steps_means_only_at_the_end(tmp_path):
+    log = toy.writer.LogConfig(every=0, pictures_every=0, tensorboard=False)
+    e = toy.experiment(steps=3, log=log, checkpoint=loop.CheckpointConfig(every=0))
+    assert loop.train(e, tmp_path) == 0
+    assert len(_losses(tmp_path)) == 1
+    assert len([path for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()]) == 1
+
+
 def test_bad_batches_are_skipped_and_counted(undisturbed, tmp_path):
     data = feed.HostData(lambda: toy.Loader(poison=(2, 3)))
     assert loop.train(toy.experiment(data=data), tmp_path) == 0

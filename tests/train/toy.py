@@ -79,8 +79,8 @@ class Loader:
         self.index = value["next_index"]
 
 
-def device_rows(constants, rng, step):
-    lq = jax.random.uniform(jax.random.fold_in(rng, step), (8, *SHAPE, 3))
+def device_rows(constants, step):
+    lq = jax.random.uniform(jax.random.fold_in(jax.random.key(7), step), (8, *SHAPE, 3))
     return {"lq": lq, "hq": 0.5 * lq[..., ::-1] + constants["offset"]}
 
 
