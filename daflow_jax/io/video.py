@@ -77,7 +77,6 @@ def frames(path: str | Path) -> Iterator[np.ndarray]:
     count, end = 0, 0.0
     with _opened(path) as container:
         stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
         try:
             for frame in container.decode(stream):
                 yield frame.to_ndarray(format="rgb24")
