@@ -14,9 +14,9 @@ def codec(
     """Returns uint8 frames (f, h, w, 3) after encoding and decoding, with one thread: repeatable.
 
     `name` is "libx264" (constant quality `crf` 1..51 if > 0, else the bit budget) or "mpeg4" (bit
-    budget). Odd sizes are padded by one row or column, which is cut off again.
+    budget). Frames are padded to whole macroblocks of 16, which is cut off again.
     """
-    packed = _encode(_pad_even(frames), name, kbit_per_frame, crf)
+    packed = _encode(_pad(frames), name, kbit_per_frame, crf)
     decoded = _decode(packed)
     if len(decoded) != len(frames):
         raise ValueError(f"{name} gave {len(decoded)} of {len(frames)} frames back")
@@ -36,9 +36,11 @@ def _av():
     return av
 
 
-def _pad_even(frames: np.ndarray) -> np.ndarray:
+def _pad(frames: np.ndarray) -> np.ndarray:
+    """Returns frames of whole macroblocks: encoders read what lies behind a partial one in memory,
+    so that the same frames would not give the same bytes."""
     height, width = frames.shape[1:3]
-    return np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), "edge")
+    return np.pad(frames, ((0, 0), (0, -height % 16), (0, -width % 16), (0, 0)), "edge")
 
 
 def _encode(frames: np.ndarray, name: str, kbit_per_frame: float | int, crf: int) -> bytes:

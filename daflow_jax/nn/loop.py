@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from daflow_jax.ops import conv, correlation
 
-Kernel = tuple[Float[Array, "..."], Float[Array, "..."]]  # (kh, kw, in, out) and (out,)
+Kernel = tuple[Any, Any]  # arrays (kh, kw, in, out) and (out,)
 _LOOKUP = "lookup"
 
 
