@@ -22,28 +22,18 @@ kaiming_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")  # 
 
 
 class Conv(nn.Module):
-    """Convolution with symmetric padding (k - 1) // 2, unlike "SAME" at stride 2.
-
-    `in_loop` selects the form whose gradients are fast inside a scan on a CPU (same values).
-    """
+    """Convolution with symmetric padding (k - 1) // 2, unlike "SAME" at stride 2."""
 
     features: int
     kernel_size: tuple[int, int] = (3, 3)
     strides: int = 1
     kernel_init: nn.initializers.Initializer = torch_uniform
-    in_loop: bool = False
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
-
-    def setup(self):
-        if self.in_loop and self.strides != 1:
-            raise ValueError("Conv: in_loop needs stride 1; use strides=1 inside the refinement")
 
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b ho wo o"]:
         kernel, bias = self.parameters(x.shape[-1])
         x, kernel, bias = dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-        if self.in_loop:
-            return conv.loop_conv2d(x, kernel) + bias
         return conv.conv2d(x, kernel, (self.strides, self.strides)) + bias
 
     @nn.compact
