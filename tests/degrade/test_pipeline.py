@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -100,6 +104,34 @@ def test_h264_works_on_the_clip_and_keeps_odd_sizes():
     bad = pipeline.apply(named("h264", 3), frames)
     assert bad.shape == frames.shape
     assert 15 < psnr(bad, frames) < 40
+
+
+def test_h264_does_not_depend_on_what_was_in_memory():
+    """glibc fills fresh memory with a byte of our choice: an encoder that reads what it never wrote
+    gives itself away."""
+    code = """
+import hashlib
+import cv2, numpy as np
+from daflow_jax.degrade import codec
+rng, seen = np.random.default_rng(5), hashlib.sha256()
+for height, width in 6 * ((64, 96), (64, 80), (61, 90), (128, 160)):
+    small = rng.integers(0, 255, (12, 14, 3)).astype(np.uint8)
+    clip = np.repeat(cv2.resize(small, (width, height))[None], 3, 0)
+    clip += rng.integers(0, 20, clip.shape).astype(np.uint8)
+    seen.update(codec.codec(clip, "libx264", crf=35).tobytes())
+print(seen.hexdigest())
+"""
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"MALLOC_PERTURB_": fill},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for fill in ("0", "170")
+    }
+    assert len(digests) == 1, digests
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"seed": 0, "chains": [[{"sigma": 1}]]}', "[1]"])
