@@ -13,6 +13,8 @@ from daflow_jax import errors, model_folder, models, predict
 from daflow_jax.ops import warp as _warp
 from daflow_jax.predict import Estimator, Layout, Result, Stream
 
+Prompt = tuple[np.ndarray, np.ndarray]  # token embeddings (t, dt) and pooled ones (dp,)
+
 
 class Model:
     """A flow network with its weights; call it on frames.
@@ -65,6 +67,11 @@ class Model:
     def params(self) -> Any:
         """The learned part of `variables`."""
         return self.runner.variables["params"]
+
+    @property
+    def iters(self) -> int:
+        """Refinement steps unless asked otherwise: what the weights came with, or the network's."""
+        return self.meta.get("defaults", {}).get("iters", self.config.iters)
 
     @property
     def num_parameters(self) -> int:
@@ -123,6 +130,9 @@ class Model:
         estimator = self.estimator(iters, False, denoise_steps, tap_step)
         return Flows(estimator, frames, warm_start=warm_start, bidirectional=bidirectional)
 
+    def _is_first_step(self) -> bool:
+        return self.config.family == "daflow" and self.config.backbone.dit.form == "first_step"
+
     def estimator(
         self,
         iters: int | None = None,
@@ -131,12 +141,15 @@ class Model:
         tap_step: int | None = None,
     ) -> Estimator:
         """Returns what estimates the flow of frames in memory with these settings."""
-        refinements = self.meta.get("defaults", {}).get("iters", 12) if iters is None else iters
+        refinements = self.iters if iters is None else iters
         if refinements < 1:
-            raise errors.UserError(f"iters {refinements}", "must be 1 or more", "Use 12")
+            raise errors.UserError(f"iters {refinements}", "must be 1 or more", f"Use {self.iters}")
         if tap_step is not None and not 0 <= tap_step < (denoise_steps or 1):
             rule = f"is not in 0..{(denoise_steps or 1) - 1} of {denoise_steps or 1} steps"
             raise errors.UserError(f"tap_step {tap_step}", rule, "Lower it or raise denoise_steps")
+        if tap_step and self._is_first_step():
+            rule = "needs denoising, and this model was slimmed to its first step"
+            raise errors.UserError(f"tap_step {tap_step}", rule, "Use the model it was made from")
         options = predict.Options(refinements, all_iterations, denoise_steps, tap_step)
         if options.diffusion() and self.config.family != "daflow":
             name = next(iter(options.diffusion()))
@@ -216,9 +229,83 @@ def find_device(name: str = "auto") -> jax.Device:
 def load(name: str | Path, **options) -> Model:
     """Returns the model of a name, a model folder or its .safetensors file; options as in Model."""
     loaded = model_folder.load(model_folder.resolve(name))
-    if loaded.config.family == "restorer":
-        raise errors.UserError(name, "restores frames, it has no flow", "Train DA-Flow on it")
+    if not hasattr(loaded.config, "iters"):
+        rule = f"is a {loaded.config.family}, which gives no flow"
+        remedy = "A restorer serves daflow restore, and DA-Flow as its backbone"
+        raise errors.UserError(name, rule, remedy)
     return Model(loaded.config, loaded.variables, meta=loaded.meta, **options)
+
+
+def load_restorer(
+    name: str | Path,
+    options: predict.RestoreOptions = predict.RestoreOptions(),  # noqa: B008
+    *,
+    prompt: Prompt | None = None,
+    negative: Prompt | None = None,
+    device: str = "auto",
+    precision: str = "fp32",
+    seed: int = 0,
+    tell: Callable[..., None] = lambda line, end="\n": None,
+) -> predict.ClipRestorer:
+    """Returns what restores clips: a restorer by name or folder, or a DA-Flow model's backbone.
+
+    `prompt` and `negative` are encoded prompts, (text (t, dt), pooled (dp,)); without them the
+    model's own, empty one holds. The rest is as in Model.
+    """
+    if precision not in ("fp32", "bf16"):
+        raise errors.UserError(f"precision {precision!r}", "is unknown", "Use fp32 or bf16")
+    options.check(prompt is not None)
+    loaded = model_folder.load(model_folder.resolve(name))
+    config, variables = loaded.config, loaded.variables
+    if config.family == "daflow":
+        config, variables = config.backbone, {"params": variables["params"]["backbone"]}
+    if config.family != "restorer":
+        rule = f"is a {config.family} model, which has no restorer"
+        raise errors.UserError(name, rule, "Name a restorer or a DA-Flow model")
+    if config.dit.form != "full":
+        rule = "was slimmed to the features that flow reads and cannot restore"
+        raise errors.UserError(name, rule, "Use the model it was made from")
+    exact = precision == "fp32"
+    return predict.ClipRestorer(
+        models.build(config, dtype=None if exact else jnp.bfloat16),
+        variables,
+        find_device(device),
+        options,
+        prompt=prompt,
+        negative=negative,
+        seed=seed,
+        precision="highest" if exact else None,
+        tell=tell,
+        meta=loaded.meta,
+    )
+
+
+def restore(
+    frames: np.ndarray,
+    model: str | Path | predict.ClipRestorer,
+    *,
+    steps: int = 1,
+    guidance: float = 1.0,
+    color_fix: str = "none",
+    window: int | None = None,
+    **options,
+) -> np.ndarray:
+    """Returns restored frames, float32 (t, h, w, 3) in [0, 1].
+
+    Args:
+        frames: (t, h, w, 3), uint8, uint16 or float in [0, 1]; any size.
+        model: name or folder of a restorer or of a DA-Flow model; or what `load_restorer` returned,
+            whose own settings hold.
+        steps: denoising steps. Small models predict clean content at once; DiT4SR is run with 40.
+        guidance: scale of classifier-free guidance; others than 1 need `prompt`.
+        color_fix: "none", or give the result the colours of its input by "adain" or "wavelet".
+        window: frames that are restored together; None is the model's own clip length.
+        options: prompt, negative, seed, device, precision: see `load_restorer`.
+    """
+    if not isinstance(model, predict.ClipRestorer):
+        chosen = predict.RestoreOptions(steps, guidance, color_fix, window)
+        model = load_restorer(model, chosen, **options)
+    return model(_stack(frames))
 
 
 def create(config: Any) -> tuple[Any, Any]:

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from daflow_jax import errors, models
-from daflow_jax.io import atomic
+from daflow_jax.io import atomic, safetensors_file
 
 FORMAT = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -19,7 +21,8 @@ _FILES = f"a model folder needs {CONFIG} and {WEIGHTS}"
 
 class LoadedModel(NamedTuple):
     """config: the network's configuration. variables: nested dict of numpy arrays, {"params": ...,
-    maybe "batch_stats": ...}. meta: all of config.json (name, defaults, training, sha256, ...)."""
+    maybe "batch_stats": ...}, mapped from the file: `jax.device_put(variables, shardings)` reads
+    each shard straight from there. meta: all of config.json (name, defaults, sha256, ...)."""
 
     config: Any
     variables: dict[str, Any]
@@ -92,11 +95,38 @@ def save(
         training: a JSON-able record of how the weights came about.
         card: text of README.md; a short one is written without it.
     """
-    from safetensors import numpy as safetensors_numpy
+    flat = {key: np.asarray(value) for key, value in flatten(variables).items()}
+    layout = {key: (value.dtype, value.shape) for key, value in flat.items()}
+    record = dict(name=name, defaults=defaults, training=training, card=card)
+    return write(path, config, layout, flat.items(), **record)
 
+
+def write(
+    path: str | Path,
+    config: Any,
+    layout: safetensors_file.Layout,
+    arrays: Iterable[tuple[str, np.ndarray]],
+    *,
+    name: str,
+    defaults: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+    card: str | None = None,
+) -> Path:
+    """Returns the folder written from arrays that come one by one; see `save`.
+
+    Args:
+        layout: flat name ("params/fnet/conv1/kernel") -> dtype and shape.
+        arrays: (flat name, array) in the order of `layout`.
+    """
     path = Path(path)
-    flat = {key: np.ascontiguousarray(value) for key, value in _flatten(variables).items()}
-    blob = safetensors_numpy.save(flat, metadata={"format": "daflow"})
+    made = not path.exists()
+    try:
+        digest = safetensors_file.write(path / WEIGHTS, layout, arrays)
+    except BaseException:
+        if made and path.is_dir():
+            path.rmdir()  # nothing half written
+        raise
+    learned = (shape for key, (_, shape) in layout.items() if key.startswith("params/"))
     meta = {
         "format": FORMAT,
         "name": name,
@@ -104,10 +134,9 @@ def save(
         "input": {"range": [0, 1], "multiple": config.multiple, "min_size": 128},
         "defaults": defaults or {},
         "training": training or {},
-        "parameters": int(sum(v.size for k, v in flat.items() if k.startswith("params/"))),
-        "sha256": hashlib.sha256(blob).hexdigest(),
+        "parameters": sum(math.prod(shape) for shape in learned),
+        "sha256": digest,
     }
-    atomic.write_bytes(path / WEIGHTS, blob)
     atomic.write_text(path / CARD, card or _short_card(meta))
     atomic.write_text(path / CONFIG, json.dumps(meta, indent=2) + "\n")
     return path
@@ -123,8 +152,8 @@ def load(path: str | Path) -> LoadedModel:
     path = Path(path)
     meta = read_meta(path)
     config = _config(path, meta)
-    blob = _weights_bytes(path, meta)
-    flat = _arrays(path / WEIGHTS, blob)
+    _check_digest(path, meta)
+    flat = dict(safetensors_file.read(path / WEIGHTS))
     _check(path / WEIGHTS, flat, abstract_variables(config))
     return LoadedModel(config, traverse_util.unflatten_dict(flat, sep="/"), meta)
 
@@ -156,37 +185,18 @@ def _config(path, meta):
         raise errors.UserError(path / CONFIG, str(error).rstrip("."), "Update daflow-jax") from None
 
 
-def _weights_bytes(path, meta):
+def _check_digest(path, meta):
     file = path / WEIGHTS
     if not file.is_file():
         raise errors.UserError(file, f"not found; {_FILES}", "Copy the folder again")
-    blob = file.read_bytes()
-    if "sha256" in meta and hashlib.sha256(blob).hexdigest() != meta["sha256"]:
+    if "sha256" not in meta:
+        return
+    with open(file, "rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != meta["sha256"]:
         raise errors.UserError(
             file, f"is not the file that {CONFIG} names (sha256 differs)", "Copy the folder again"
         )
-    return blob
-
-
-def _arrays(file, blob):
-    import ml_dtypes
-    import safetensors
-
-    kinds = {"F32": np.float32, "F16": np.float16, "F64": np.float64, "I32": np.int32}
-    kinds |= {"BF16": ml_dtypes.bfloat16}
-    try:
-        entries = safetensors.deserialize(blob)
-    except safetensors.SafetensorError as error:
-        raise errors.UserError(file, f"is damaged ({error})", "Copy the file again") from None
-    foreign = [name for name, entry in entries if entry["dtype"] not in kinds]
-    if foreign:
-        raise errors.UserError(
-            file, f"{foreign[0]} has a dtype that models do not use", "Use float"
-        )
-    return {
-        name: np.frombuffer(entry["data"], kinds[entry["dtype"]]).reshape(entry["shape"])
-        for name, entry in entries
-    }
 
 
 def abstract_variables(config: Any) -> Any:
@@ -195,6 +205,8 @@ def abstract_variables(config: Any) -> Any:
     import jax.numpy as jnp
 
     module, key = models.build(config), jax.random.key(0)
+    if config.family == "vae":
+        return jax.eval_shape(module.init, key, jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32))
     frames = jax.ShapeDtypeStruct((1, 3, 128, 128, 3), jnp.float32)
     if config.family == "restorer":
         return jax.eval_shape(lambda x: module.init(key, x, key, method="features"), frames)
@@ -203,7 +215,7 @@ def abstract_variables(config: Any) -> Any:
 
 
 def _check(file, flat, abstract):
-    expected = {name: tuple(leaf.shape) for name, leaf in _flatten(abstract).items()}
+    expected = {name: tuple(leaf.shape) for name, leaf in flatten(abstract).items()}
     missing, extra = sorted(set(expected) - set(flat)), sorted(set(flat) - set(expected))
     shapes = [
         f"{name} {flat[name].shape} instead of {expected[name]}"
@@ -219,7 +231,7 @@ def _check(file, flat, abstract):
     )
 
 
-def _flatten(tree: Any) -> dict[str, Any]:
+def flatten(tree: Any) -> dict[str, Any]:
     """Returns {"params/fnet/conv1/kernel": leaf} of nested dicts."""
     from flax import traverse_util
 

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "input_pipeline": {"batch", "io", "degrade", "generate"},
     "predict": {"models", "ops", "precision", "warm_start"},
     "model_folder": {"io", "models"},
+    "published": {"convert", "io", "model_folder", "models"},
 }
 ABOVE = {"__init__", "__main__", "api", "cli", "config_file", "experiment"}  # may import every room
 

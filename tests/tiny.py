@@ -1,7 +1,9 @@
 """A RAFT small enough for tests, with random weights, and frames that it can be run on."""
 
+import dataclasses
 import functools
 from pathlib import Path
+from typing import Any
 
 import cv2
 import jax
@@ -22,13 +24,17 @@ def config():
 @functools.cache
 def variables():
     """Returns random variables of `config`, the same in every run."""
-    rng = np.random.default_rng(0)
+    return jax.tree.map(
+        _drawn(np.random.default_rng(0)), model_folder.abstract_variables(config())
+    )
 
+
+def _drawn(rng):
     def draw(leaf):
         fan_in = max(int(np.prod(leaf.shape[:-1])), 1)
         return rng.normal(0, fan_in**-0.5, leaf.shape).astype(np.float32)
 
-    return jax.tree.map(draw, model_folder.abstract_variables(config()))
+    return draw
 
 
 @functools.cache
@@ -41,6 +47,38 @@ def save(path: Path) -> Path:
     """Returns the model folder written at `path`."""
     defaults = {"iters": ITERS}
     return model_folder.save(path, config(), variables(), name="tiny", defaults=defaults)
+
+
+def daflow_config():
+    """Returns a DA-Flow around `config`, with a backbone of four small blocks."""
+    small = {"depth": 5, "heads": 2, "head_dim": 8, "text_width": 8, "pooled_width": 8}
+    return dataclasses.replace(
+        models.preset(
+            "daflow-nano",
+            **{f"backbone.dit.{name}": value for name, value in small.items()},
+            **{"backbone.dit.taps": (0, 1, 2, 3)},
+        ),
+        flow=config(),
+        matching_features=8,
+        context_features=8,
+        channels=(8, 8, 8, 8),
+    )
+
+
+def save_daflow(path: Path) -> Path:
+    """Returns the model folder of a DA-Flow with random weights written at `path`."""
+    abstract = model_folder.abstract_variables(daflow_config())
+    values = jax.tree.map(_drawn(np.random.default_rng(0)), abstract)
+    defaults = {"iters": ITERS}
+    return model_folder.save(path, daflow_config(), values, name="tiny-da", defaults=defaults)
+
+
+def save_restorer(path: Path, config: Any = None) -> Path:
+    """Returns the folder of a restorer with random weights, as in `daflow_config` by default."""
+    config = config or daflow_config().backbone
+    abstract = model_folder.abstract_variables(config)
+    values = jax.tree.map(_drawn(np.random.default_rng(0)), abstract)
+    return model_folder.save(path, config, values, name="tiny-restorer")
 
 
 def frames(count: int = 2, height: int = 100, width: int = 120, seed: int = 0) -> np.ndarray:

@@ -13,6 +13,7 @@ from daflow_jax import __version__, errors
 COMMANDS = {  # verb: (module, one line)
     "demo": ("demo", "estimate flow of a degraded clip made on the spot, beside baselines"),
     "flow": ("flow", "optical flow of a pair, list, folder, glob or video"),
+    "restore": ("restore", "restore images, folders and videos with a trained restorer"),
     "degrade": ("degrade", "make images, folders, videos or pairs worse by a recorded recipe"),
     "eval": ("evaluate", "errors of models, baselines or stored flow on pairs with true flow"),
     "doctor": ("doctor", "check versions, devices, memory, cache and optional parts"),

@@ -1,4 +1,4 @@
-"""`daflow export`: a fixed-size function as StableHLO, loadable with JAX alone."""
+"""`daflow export`: a fixed-size function as StableHLO, loadable with JAX alone; or a model folder."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from daflow_jax import __version__, errors
-from daflow_jax.cli import console, options
+from daflow_jax.cli import console, export_folder, options
 
 ARTEFACT, SIGNATURE, EXAMPLE = "flow.stablehlo", "signature.json", "load_example.py"
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
@@ -34,34 +34,42 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the verb and its options."""
     parser = subparsers.add_parser(
         "export",
-        help="save a fixed-size function as StableHLO for serving",
+        help="save a fixed-size function as StableHLO for serving, or a smaller model folder",
         description=(
-            "Writes a folder with the function (weights inside), its signature and an example that "
-            "loads it with JAX alone."
+            "stablehlo: a folder with the function (weights inside), its signature and an example "
+            "that loads it with JAX alone. folder: a model folder of another dtype, or with --slim "
+            "one whose restoration backbone holds only what the first denoising step needs."
         ),
         **options.examples(
             "daflow export --size 192x256",
             "daflow export --size 384x512 --batch 4 --iters 8 --out served",
-            "daflow export --model daflow-nano --size 128x128 --platforms cpu,cuda,tpu",
+            "daflow export --model my_daflow --format folder --slim --dtype bfloat16 --out small",
         ),
     )
     options.add_common(parser, "daflow_export")
     options.add_model(parser)
-    parser.add_argument("--format", choices=("stablehlo",), default="stablehlo")
-    parser.add_argument("--size", type=options.size, required=True, metavar="HxW", help="of frames")
+    parser.add_argument("--format", choices=("stablehlo", "folder"), default="stablehlo")
+    parser.add_argument("--size", type=options.size, metavar="HxW", help="of frames (stablehlo)")
     parser.add_argument("--batch", type=options.at_least(1), default=1, help="pairs at once (1)")
     parser.add_argument(
         "--platforms", default="", metavar="LIST", help="of cpu,cuda,rocm,tpu (this machine's)"
     )
+    export_folder.add_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace a folder that exists")
 
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing the folder."""
+    if args.format == "folder":
+        return export_folder.run(args)
     from daflow_jax import api
     from daflow_jax.io import atomic
 
     out = Path(args.out)
+    if args.size is None:
+        raise errors.UserError("--size", "is missing; the function has a fixed one", "Give HxW")
+    if args.slim or args.dtype:
+        raise errors.UserError("--slim and --dtype", "are of --format folder", "Leave them out")
     if (out / SIGNATURE).exists() and not args.overwrite:
         raise errors.UserError(out / SIGNATURE, "exists", "Pass --overwrite or another --out")
     options.start(args)
@@ -135,7 +143,7 @@ def _signature(args, model, exported, size):
         "schema": 1,
         "format": args.format,
         "model": {"name": model.name, "sha256": model.meta.get("sha256")},
-        "iters": args.iters or model.meta.get("defaults", {}).get("iters", 12),
+        "iters": args.iters or model.iters,
         "precision": args.precision,
         "platforms": list(exported.platforms),
         "bytes": size,

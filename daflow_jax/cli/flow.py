@@ -1,16 +1,13 @@
 """`daflow flow`: optical flow of pairs, folders and videos."""
 
 import argparse
-import datetime
 import itertools
-import json
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
-from daflow_jax import __version__, errors
+from daflow_jax import errors
 from daflow_jax.cli import console, options
+from daflow_jax.cli import manifest as manifests
 
 _SHARED = ("flo", "png16", "pfm", "flo5", "npy", "npz", "wheel", "overlay")
 
@@ -87,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         talk.note(found.note)
     model = options.load(args, args.model, talk.note)
     estimator = model.estimator(args.iters, False, args.denoise_steps, args.tap_step)
-    manifest = _Manifest(args, model)
+    manifest = _manifest(args, model)
     for sequence in found:
         manifest.add(sequence, lambda s=sequence: _sequence(s, estimator, args, talk, manifest))
     return manifest.close()
@@ -173,79 +170,17 @@ def _stems(sequence, stride):
     return (f"{index:06d}" for index in itertools.count(0, stride))
 
 
-class _Manifest:
-    """Collects what was done and what failed; writes manifest.json."""
-
-    def __init__(self, args: argparse.Namespace, model: Any):
-        self.args, self.path = args, Path(args.out) / "manifest.json"
-        self.overwrite = args.overwrite or args.skip_existing
-        self.done: list[dict] = []
-        self.failures: list[dict] = []
-        self._errors: list[errors.UserError] = []
-        self.head = {
-            "schema": 1,
-            "command": " ".join(["daflow", *sys.argv[1:]]),
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "model": {
-                "name": model.name,
-                "sha256": model.meta.get("sha256"),
-                "iters": args.iters or model.meta.get("defaults", {}).get("iters", 12),
-                "denoise_steps": args.denoise_steps,
-                "tap_step": args.tap_step,
-                "precision": args.precision,
-                "seed": args.seed,
-                "device": str(model.runner.device),
-            },
-            "options": {
-                name: getattr(args, name)
-                for name in "formats wheel_max stride init bidirectional occlusion confidence "
-                "pad_last bucket max_size tile".split()
-            },
-            "daflow": __version__,
-        }
-        self._kept = self._previous() if args.skip_existing else {}
-
-    def _previous(self):
-        """Returns what an earlier run with the same model and options finished."""
-        if not self.path.is_file():
-            return {}
-        old = json.loads(self.path.read_text(encoding="utf-8"))
-        ours = json.loads(json.dumps(self.head))
-        if any(old.get(key) != ours[key] for key in ("model", "options")):
-            return {}
-        return {record["input"]: record for record in old["sequences"] if _is_whole(record)}
-
-    def add(self, sequence: Any, work: Any) -> None:
-        """Runs `work` unless an earlier run did it; keeps its record or its failure."""
-        if sequence.name in self._kept:
-            self.done.append(self._kept[sequence.name])
-            return
-        try:
-            self.done.append(work())
-        except errors.UserError as error:
-            if error.code == 3:
-                raise
-            self._errors.append(error)
-            self.failures.append({"input": sequence.name, "error": str(error)})
-            print(f"daflow: error: {error}", file=sys.stderr)
-
-    def close(self) -> int:
-        """Returns the exit code after writing the file and the result: a lone input's own code."""
-        from daflow_jax.io import atomic
-
-        summary = {**self.head, "sequences": self.done, "failures": self.failures}
-        atomic.write_text(self.path, json.dumps(summary, indent=1))
-        if self.args.json:
-            print(json.dumps(summary))
-        else:
-            for record in self.done:
-                print(
-                    f"{record['outputs'][0]}: {record['pairs']} flows in {record['seconds']:.1f} s"
-                )
-        if len(self._errors) == 1 and not self.done:
-            return self._errors[0].code
-        return 5 if self.failures else 0
-
-
-def _is_whole(record: dict[str, Any]) -> bool:
-    return all(Path(file).is_file() for file in record["outputs"])
+def _manifest(args, model):
+    settings = {
+        "name": model.name,
+        "sha256": model.meta.get("sha256"),
+        "iters": args.iters or model.iters,
+        "denoise_steps": args.denoise_steps,
+        "tap_step": args.tap_step,
+        "precision": args.precision,
+        "seed": args.seed,
+        "device": str(model.runner.device),
+    }
+    names = "formats wheel_max stride init bidirectional occlusion confidence pad_last bucket"
+    chosen = {name: getattr(args, name) for name in (*names.split(), "max_size", "tile")}
+    return manifests.Manifest(args, settings, chosen, ("pairs", "flows"))

@@ -56,7 +56,7 @@ def of_model(model: Any, iters: int | None, denoise_steps: int | None, tap_step:
         "sha256": model.meta.get("sha256"),
         "params": model.num_parameters,
         **settings,
-        "iters": iters or model.meta.get("defaults", {}).get("iters", 12),
+        "iters": iters or model.iters,
         "precision": model.precision,
         "seed": model.seed,
     }

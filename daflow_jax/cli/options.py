@@ -59,7 +59,12 @@ def add_model(parser: argparse.ArgumentParser, many: bool = False) -> None:
     else:
         model.add_argument("--model", metavar="NAME|DIR", default="daflow-nano", help=text)
     add_device(model)
-    model.add_argument("--iters", type=at_least(1), metavar="N", help="refinement steps (12)")
+    model.add_argument(
+        "--iters",
+        type=at_least(1),
+        metavar="N",
+        help="refinement steps (the model's own, most often 12)",
+    )
     model.add_argument("--denoise-steps", type=at_least(1), metavar="N", help="diffusion steps (1)")
     model.add_argument(
         "--tap-step", type=at_least(0), metavar="K", help="denoising step that is read (0)"

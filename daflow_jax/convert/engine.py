@@ -1,16 +1,21 @@
-"""Applies a table of naming rules to a published state dict, strictly in both directions."""
+"""Applies a table of naming rules to a published state dict, strictly in both directions.
+
+First a plan is made from names and shapes alone; then the arrays follow one by one, so that a
+checkpoint larger than the memory can be converted.
+"""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from daflow_jax import errors
 
-Layout = Callable[[np.ndarray], np.ndarray]
+Layout = Callable[[np.ndarray], np.ndarray]  # a view of the published array in our order of axes
 Rule = tuple[str, str, Layout]  # full-match pattern of the published name, our path, layout
 Dead = tuple[str, str]  # full-match pattern, why nothing reads it
+Initial = tuple[str, str | None]  # full-match pattern of our path, the path it copies (None: zeros)
 
 
 def conv(x: np.ndarray) -> np.ndarray:
@@ -33,6 +38,94 @@ def same(x: np.ndarray) -> np.ndarray:
     return x
 
 
+class Plan(NamedTuple):
+    """Where everything comes from.
+
+    sources: our path -> the published names that fill it (twins if several) and their layout;
+    initial: our path -> our path that it copies, None for zeros; shapes: our path -> shape;
+    dead: published name -> why it is left out.
+    """
+
+    sources: dict[str, tuple[tuple[str, ...], Layout]]
+    initial: dict[str, str | None]
+    shapes: dict[str, tuple[int, ...]]
+    dead: dict[str, str]
+
+
+class Misfit(errors.UserError):
+    """A checkpoint that does not belong to the architecture; `problems` lists every mismatch."""
+
+    def __init__(self, problems: Sequence[str]):
+        super().__init__(
+            "convert",
+            f"{len(problems)} mismatches ({'; '.join(problems[:5])})",
+            "Check that the file belongs to this architecture",
+        )
+        self.problems = problems
+
+
+class BadValues(errors.UserError):
+    """Twins that differ, or values that are not finite."""
+
+
+def plan(
+    state: Mapping[str, np.ndarray],
+    rules: Sequence[Rule],
+    target: Mapping[str, tuple[int, ...]],
+    dead: Sequence[Dead] = (),
+    initial: Sequence[Initial] = (),
+) -> Plan:
+    """Returns the plan that fills `target`, in its order; no value is read.
+
+    Every published tensor must be used or listed in `dead`; every target must be filled, by a
+    tensor or by a rule of `initial`. Raises Misfit, a UserError, with the first names of each kind.
+    """
+    sources: dict[str, tuple[tuple[str, ...], Layout]] = {}
+    left_out: dict[str, str] = {}
+    problems: list[str] = []
+    misshapen: set[str] = set()
+    for name in state:
+        reason = _first(dead, name)
+        if reason is not None:
+            left_out[name] = reason
+            continue
+        path, layout = _place(name, rules)
+        if path is None or path not in target:
+            problems.append(f"unused {name}")
+            continue
+        problem = _problem(name, state[name], path, layout, target[path])
+        if problem:
+            problems.append(problem)
+            misshapen.add(path)
+        else:
+            sources[path] = (*sources.get(path, ((), layout))[0], name), layout
+    filled = {}
+    for path in target:
+        if path not in sources:
+            match = next((m for p, to in initial if (m := _initial(p, to, path))), None)
+            if match:
+                filled[path] = match[0]
+            elif path not in misshapen:
+                problems.append(f"unset {path}")
+    if problems:
+        raise Misfit(problems)
+    return Plan(sources, filled, {k: tuple(v) for k, v in target.items()}, left_out)
+
+
+def arrays(state: Mapping[str, np.ndarray], plan: Plan) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields (our path, array) in the order of the plan, one in memory at a time.
+
+    Raises BadValues, a UserError, for twins that differ and for values that are not finite.
+    """
+    for path, shape in plan.shapes.items():
+        if path in plan.sources:
+            yield path, _read(state, path, plan)
+        elif (copied := plan.initial[path]) is None:
+            yield path, np.broadcast_to(np.float32(0), shape)
+        else:
+            yield path, _read(state, copied, plan)
+
+
 class Converted(NamedTuple):
     """parameters: our path -> array; dead: published name -> why it was left out."""
 
@@ -45,48 +138,62 @@ def convert(
     rules: Sequence[Rule],
     target: Mapping[str, tuple[int, ...]],
     dead: Sequence[Dead] = (),
+    initial: Sequence[Initial] = (),
 ) -> Converted:
-    """Returns the parameters named and shaped as `target`.
-
-    Every published tensor must be used or listed in `dead`; every target must be filled. Two
-    tensors may fill one target only if they are equal. Raises UserError with the first names of
-    each kind.
-    """
-    filled: dict[str, np.ndarray] = {}
-    left_out: dict[str, str] = {}
-    problems: list[str] = []
-    for name, tensor in state.items():
-        reason = next((why for pattern, why in dead if re.fullmatch(pattern, name)), None)
-        if reason is not None:
-            left_out[name] = reason
-            continue
-        path, array = _apply(name, tensor, rules)
-        if path is None or path not in target:
-            problems.append(f"unused {name}")
-        elif array.shape != tuple(target[path]):
-            problems.append(f"{name} has shape {array.shape}, {path} needs {tuple(target[path])}")
-        elif path in filled and not np.array_equal(filled[path], array):
-            problems.append(f"{name} differs from its twin for {path}")
-        elif not np.isfinite(array).all():
-            problems.append(f"{name} holds non-finite values")
-        else:
-            filled[path] = array
-    problems += [f"unset {path}" for path in target if path not in filled]
-    if problems:
-        raise errors.UserError(
-            "convert",
-            f"{len(problems)} mismatches ({'; '.join(problems[:5])})",
-            "Check that the file belongs to this architecture",
-        )
-    return Converted(filled, left_out)
+    """Returns all parameters in memory, named and shaped as `target`; see `plan` and `arrays`."""
+    steps = plan(state, rules, target, dead, initial)
+    return Converted(dict(arrays(state, steps)), steps.dead)
 
 
-def _apply(name, tensor, rules):
+def _first(rows, name):
+    return next((why for pattern, why in rows if re.fullmatch(pattern, name)), None)
+
+
+def _place(name, rules):
     for pattern, path, layout in rules:
         match = re.fullmatch(pattern, name)
         if match:
-            return match.expand(path), layout(tensor)
-    return None, tensor
+            return match.expand(path), layout
+    return None, same
+
+
+def _initial(pattern, copied, path):
+    match = re.fullmatch(pattern, path)
+    return (match.expand(copied) if copied else None,) if match else None
+
+
+def _problem(name, array, path, layout, wanted):
+    try:
+        shape = tuple(layout(array).shape)
+    except (ValueError, IndexError):  # fewer axes than the layout has
+        shape = array.shape
+    if shape != tuple(wanted):
+        return f"{name} has shape {shape}, {path} needs {tuple(wanted)}"
+    if array.dtype.kind not in "fV":  # V: bfloat16 of ml_dtypes
+        return f"{name} holds {array.dtype}, not floating-point numbers"
+    return None
+
+
+def _read(state, path, plan):
+    names, layout = plan.sources[path]
+    array = state[names[0]]
+    for twin in names[1:]:
+        if not np.array_equal(array, state[twin]):
+            raise BadValues(
+                "convert",
+                f"{twin} differs from its twin {names[0]} for {path}",
+                "The file was changed after it was saved; fetch it again",
+            )
+    if not _finite(array):
+        raise BadValues(
+            "convert", f"{names[0]} holds non-finite values", "Such weights only give NaN"
+        )
+    return layout(array)
+
+
+def _finite(array):
+    rows = array.reshape(1) if array.ndim == 0 else array
+    return all(np.isfinite(row).all() for row in rows)
 
 
 def flatten(tree: Mapping, prefix: str = "") -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Both containers are read: zip (torch >= 1.6) and the legacy stream of pickles. Classes and functions
 named by the pickle are never imported: each is looked up in the short table below, and any other
-name ends the reading with an error that says which.
+name ends the reading with an error that says which. The values stay in the file until they are
+used.
 """
 
 import io
@@ -17,8 +18,11 @@ import ml_dtypes
 import numpy as np
 
 from daflow_jax import errors
+from daflow_jax.io.mapped import MappedArrays, Region
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LEGACY_VERSION = 1001
+_NEWEST_ZIP = 10  # of PyTorch's own reader
 _DTYPES = {
     "FloatStorage": np.float32,
     "DoubleStorage": np.float64,
@@ -34,31 +38,27 @@ _DTYPES = {
 
 
 class _Storage:
-    """Flat values of one storage; the legacy container delivers them after the pickle."""
+    """Flat values somewhere in the file; the legacy container says where after the pickle."""
 
-    def __init__(self, dtype: np.dtype, size: int, values: np.ndarray | None = None):
-        self.dtype, self.size, self.values = np.dtype(dtype), size, values
+    def __init__(self, dtype: np.dtype, size: int, offset: int | None = None):
+        self.dtype, self.size, self.offset = np.dtype(dtype), size, offset
 
 
 class _Tensor:
-    """A view of a storage, made into an array once the storage is filled."""
+    """A view of a storage."""
 
     def __init__(self, storage, offset, shape, strides):
         self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
 
-    def array(self) -> np.ndarray:
-        last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides))
-        empty = 0 in self.shape
-        if self.storage.values is None or (not empty and not 0 <= last < self.storage.size):
+    def region(self, path: Path) -> Region:
+        """Returns where the values are; raises UnpicklingError if that is not in the storage."""
+        storage = self.storage
+        last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+        if storage.offset is None or (0 not in self.shape and not 0 <= last < storage.size):
             raise pickle.UnpicklingError("a tensor reaches beyond its storage")
-        size = self.storage.dtype.itemsize
-        view = np.lib.stride_tricks.as_strided(
-            self.storage.values[self.offset :],
-            self.shape,
-            [s * size for s in self.strides],
-            writeable=False,
-        )
-        return np.ascontiguousarray(view).reshape(self.shape)
+        size = storage.dtype.itemsize
+        strides = tuple(size * s for s in self.strides)
+        return Region(path, storage.offset + size * self.offset, storage.dtype, self.shape, strides)
 
 
 def _rebuild_tensor(storage, offset, shape, strides, *_):
@@ -96,17 +96,37 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _read_zip(path):
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(path) as archive, open(path, "rb") as stream:
+        broken = archive.testzip()  # reads everything once: a flipped bit shows in the checksum
+        if broken:
+            raise pickle.UnpicklingError(f"the checksum of {broken} is wrong")
         root = next(n for n in archive.namelist() if n.endswith("data.pkl"))[: -len("data.pkl")]
-        loaded: dict[str, _Storage] = {}
+        order = _check_format(archive, root)
 
         def storage(key, dtype, size):
-            if key not in loaded:
-                raw = archive.read(f"{root}data/{key}")
-                loaded[key] = _Storage(dtype, size, np.frombuffer(raw, dtype, count=size))
-            return loaded[key]
+            entry = archive.getinfo(f"{root}data/{key}")
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise pickle.UnpicklingError("its values are compressed, which PyTorch never does")
+            if entry.file_size < size * dtype.itemsize:
+                raise pickle.UnpicklingError(f"storage {key} is shorter than the pickle says")
+            stream.seek(entry.header_offset + 26)
+            name, extra = struct.unpack("<HH", stream.read(4))
+            offset = entry.header_offset + 30 + name + extra
+            return _Storage(dtype.newbyteorder(order), size, offset)
 
         return _Unpickler(io.BytesIO(archive.read(f"{root}data.pkl")), storage).load()
+
+
+def _check_format(archive, root) -> str:
+    """Returns the byte order, "<" or ">"; raises for a container newer than what is known."""
+    names = set(archive.namelist())
+    if f"{root}version" in names:
+        version = archive.read(f"{root}version").decode("ascii", "replace").strip()
+        if not version.isdigit() or int(version) > _NEWEST_ZIP:
+            raise pickle.UnpicklingError(f"it has format version {version}, which is unknown")
+    if f"{root}byteorder" in names and archive.read(f"{root}byteorder") == b"big":
+        return ">"
+    return "<"
 
 
 def _read_legacy(path):
@@ -116,25 +136,32 @@ def _read_legacy(path):
         return loaded.setdefault(key, _Storage(dtype, size))
 
     with open(path, "rb") as stream:
-        magic, _, _ = (_Unpickler(stream, storage).load() for _ in range(3))
+        magic, version, system = (_Unpickler(stream, storage).load() for _ in range(3))
         if magic != _LEGACY_MAGIC:
             raise pickle.UnpicklingError("the legacy magic number is missing")
+        if version != _LEGACY_VERSION or not system.get("little_endian", True):
+            raise pickle.UnpicklingError(f"it has format version {version}, which is unknown")
         tree = _Unpickler(stream, storage).load()
-        for key in _Unpickler(stream, storage).load():
+        keys = _Unpickler(stream, storage).load()
+        end = path.stat().st_size
+        for key in keys:
             (count,) = struct.unpack("<q", stream.read(8))
             item = loaded[str(key)]
             if count != item.size:
                 raise pickle.UnpicklingError(f"storage {key} has {count} values, not {item.size}")
-            raw = stream.read(count * item.dtype.itemsize)
-            item.values = np.frombuffer(raw, item.dtype, count=count)
+            item.offset = stream.tell()
+            if stream.seek(count * item.dtype.itemsize, io.SEEK_CUR) > end:
+                raise pickle.UnpicklingError(f"the file ends inside storage {key}")
     return tree
 
 
-def read(path: str | Path) -> dict[str, np.ndarray]:
+def read(path: str | Path) -> MappedArrays:
     """Returns name -> array of a .pth file, unwrapped from {"state_dict": ...} if it is wrapped.
 
-    Raises UserError for a truncated file, or one whose pickle asks for anything but tensors.
+    A file that holds one tensor and no names gives it as "". Raises UserError for a truncated file,
+    or one whose pickle asks for anything but tensors.
     """
+    path = Path(path)
     try:
         tree = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
     except FileNotFoundError:
@@ -146,10 +173,11 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     for wrapper in ("state_dict", "model", "params"):
         if isinstance(tree, dict) and isinstance(tree.get(wrapper), dict):
             tree = tree[wrapper]
+    if isinstance(tree, _Tensor):
+        tree = {"": tree}
     if not isinstance(tree, dict) or not any(isinstance(v, _Tensor) for v in tree.values()):
         raise errors.UserError(path, "holds no tensors by name", "Convert a state dict")
     try:
-        arrays = {k: v.array() for k, v in tree.items() if isinstance(v, _Tensor)}
+        return MappedArrays({k: v.region(path) for k, v in tree.items() if isinstance(v, _Tensor)})
     except pickle.UnpicklingError as error:
         raise errors.UserError(path, str(error), "Fetch the file again") from error
-    return arrays

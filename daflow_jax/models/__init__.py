@@ -7,16 +7,22 @@ from daflow_jax import errors
 from daflow_jax.models.daflow import config as daflow_config
 from daflow_jax.models.dit4sr import config as restorer_config
 from daflow_jax.models.raft import config as raft_config
+from daflow_jax.models.sea_raft import config as sea_raft_config
+from daflow_jax.models.vae import config as vae_config
 
 PRESETS: dict[str, Any] = {
     **raft_config.VARIANTS,
+    **sea_raft_config.VARIANTS,
     **restorer_config.VARIANTS,
     **daflow_config.VARIANTS,
+    **vae_config.VARIANTS,
 }
 CONFIGS: dict[str, type] = {
     "raft": raft_config.RAFTConfig,
+    "sea_raft": sea_raft_config.SEARAFTConfig,
     "restorer": restorer_config.RestorerConfig,
     "daflow": daflow_config.DAFlowConfig,
+    "vae": vae_config.VAEConfig,
 }
 
 
@@ -62,8 +68,16 @@ def build(config: Any, dtype=None, param_dtype=None):
     from daflow_jax.models.daflow.model import DAFlow
     from daflow_jax.models.dit4sr.restorer import Restorer
     from daflow_jax.models.raft.model import RAFT
+    from daflow_jax.models.sea_raft.model import SEARAFT
+    from daflow_jax.models.vae.model import VAE
 
-    modules = {"raft": RAFT, "restorer": Restorer, "daflow": DAFlow}
+    modules = {
+        "raft": RAFT,
+        "sea_raft": SEARAFT,
+        "restorer": Restorer,
+        "daflow": DAFlow,
+        "vae": VAE,
+    }
     return modules[config.family](config, dtype=dtype, param_dtype=param_dtype or jnp.float32)
 
 

@@ -1,5 +1,6 @@
 """Convolution with PyTorch's padding and initial values, on which RAFT's behaviour rests."""
 
+import functools
 import math
 
 import flax.linen as nn
@@ -28,6 +29,7 @@ class Conv(nn.Module):
     kernel_size: tuple[int, int] = (3, 3)
     strides: int = 1
     kernel_init: nn.initializers.Initializer = torch_uniform
+    bias_init: nn.initializers.Initializer | None = None  # None: PyTorch's, by the kernel's fan-in
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
 
@@ -41,6 +43,7 @@ class Conv(nn.Module):
         """Returns (kernel, bias) for `inputs` channels."""
         shape = (*self.kernel_size, inputs, self.features)
         kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
-        fan_in = math.prod(shape[:-1])
-        bias = self.param("bias", torch_uniform, (self.features,), self.param_dtype, fan_in)
+        default = functools.partial(torch_uniform, fan_in=math.prod(shape[:-1]))
+        bias_init = self.bias_init or default
+        bias = self.param("bias", bias_init, (self.features,), self.param_dtype)
         return kernel, bias

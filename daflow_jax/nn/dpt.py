@@ -23,7 +23,7 @@ class DPTConfig:
     """Sizes of a head.
 
     Attributes:
-        features: channels of the fused maps and of the output.
+        features: channels of the fused maps.
         channels: channels of the levels before fusion, shallow to deep.
         resize: factor of each level against the token grid: 4, 2, 1 or 0.5. DA-Flow's
             (1, 1, 2, 2) is read from deep to shallow.
@@ -32,6 +32,7 @@ class DPTConfig:
         position: whether position codes are added to the "levels", to levels and output ("both",
             VGGT), or to "none". Codes in the output would make a resting pixel match best.
         zero_last: the last convolution starts at zero, so that the output does.
+        output_features: channels of the result; None means as many as `features`.
     """
 
     features: int = 256
@@ -41,6 +42,7 @@ class DPTConfig:
     output: int = 2
     position: Literal["none", "levels", "both"] = "levels"
     zero_last: bool = False
+    output_features: int | None = None
 
 
 def position_map(grid: tuple[int, int], width: int, aspect: float) -> np.ndarray:
@@ -127,16 +129,16 @@ class DPTHead(nn.Module):
     def __call__(
         self, levels: tuple[Float[Array, "p n d"], ...], grid: tuple[int, int]
     ) -> Float[Array, "p h w c"]:
-        """Returns (p, output h, output w, features); `grid` = (h, w) of the tokens, h w = n."""
+        """Returns (p, output h, output w, output_features); `grid` = (h, w) of the tokens."""
         c = self.config
         kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
-        conv = functools.partial(nn.Conv, c.features, (3, 3), padding=1, **kinds)
+        conv = functools.partial(nn.Conv, kernel_size=(3, 3), padding=1, **kinds)
         norm = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, **kinds, name="norm")
         maps = []
         for i, tokens in enumerate(levels):
             x = norm(tokens).reshape(-1, *grid, tokens.shape[-1])
             x = self._level(x, i)
-            maps.append(conv(use_bias=False, name=f"layer{i + 1}_rn")(x))
+            maps.append(conv(c.features, use_bias=False, name=f"layer{i + 1}_rn")(x))
         path = None
         for i in (3, 2, 1, 0):
             size = maps[max(i - 1, 0)].shape[1:3]
@@ -144,7 +146,7 @@ class DPTHead(nn.Module):
                 size = (2 * size[0], 2 * size[1])
             path = Fusion(**kinds, name=f"refinenet{i + 1}")(path, maps[i], size)
         zeros = dict(kernel_init=nn.initializers.zeros) if c.zero_last else {}
-        x = conv(name="output_conv", **zeros)(path)
+        x = conv(c.output_features or c.features, name="output_conv", **zeros)(path)
         x = resize.resize_align_corners(x, (c.output * grid[0], c.output * grid[1]))
         return self._with_position(x) if c.position == "both" else x
 

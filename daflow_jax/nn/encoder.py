@@ -1,4 +1,4 @@
-"""RAFT's convolutional encoders: frame to features on the 1/8 grid (RAFT, sec. 3.1)."""
+"""Convolutional encoders of the RAFT family: frame to features on the 1/8 grid (RAFT, sec. 3.1)."""
 
 import functools
 from typing import Literal
@@ -99,6 +99,7 @@ class ResidualBlock(nn.Module):
     widths: tuple[int, ...]
     strides: int
     norm: NormName
+    bias_init: nn.initializers.Initializer | None = None
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
 
@@ -107,6 +108,7 @@ class ResidualBlock(nn.Module):
         make = functools.partial(
             conv.Conv,
             kernel_init=conv.kaiming_fan_out,
+            bias_init=self.bias_init,
             dtype=self.dtype,
             param_dtype=self.param_dtype,
         )
@@ -128,22 +130,28 @@ class Encoder(nn.Module):
     """Features of every frame at 1/8 of its size.
 
     widths: channels of the stem and of the three stages (64, 64, 96, 128; small 32, 32, 64, 96).
+    blocks: residual blocks of each stage; with widths (64, 64, 128, 256) and batch norm these are
+        SEA-RAFT's truncated ResNet-18 (2, 2, 2) and ResNet-34 (3, 4, 6).
+    bias_init: of the convolutions; None is PyTorch's default.
     """
 
     features: int
     widths: tuple[int, int, int, int]
     norm: NormName
     bottleneck: bool = False
+    blocks: tuple[int, int, int] = (2, 2, 2)
+    bias_init: nn.initializers.Initializer | None = None
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
-        self, frames: Float[Array, "b h w 3"], train: bool = False
+        self, frames: Float[Array, "b h w i"], train: bool = False
     ) -> Float[Array, "b h//8 w//8 c"]:
         make = functools.partial(
             conv.Conv,
             kernel_init=conv.kaiming_fan_out,
+            bias_init=self.bias_init,
             dtype=self.dtype,
             param_dtype=self.param_dtype,
         )
@@ -152,11 +160,12 @@ class Encoder(nn.Module):
         x = nn.relu(norm(name="norm1")(x, train))
         for stage, width in enumerate(self.widths[1:]):
             quarter = (width // 4, width // 4, width)
-            for block in range(2):
+            for block in range(self.blocks[stage]):
                 x = ResidualBlock(
                     quarter if self.bottleneck else (width, width),
                     strides=2 if stage and not block else 1,
                     norm=self.norm,
+                    bias_init=self.bias_init,
                     dtype=self.dtype,
                     param_dtype=self.param_dtype,
                     name=f"layer{stage + 1}_{block}",

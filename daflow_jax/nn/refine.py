@@ -21,8 +21,8 @@ from daflow_jax.ops import coords, correlation, upsample
 class RefineState(NamedTuple):
     """net: (p, h, w, hidden); target: (p, h, w, 2) float32, each pixel's place in frame 2."""
 
-    net: Float[Array, "p h w d"]
-    target: Float[Array, "p h w 2"]
+    net: Float[Array, "*m p h w d"]
+    target: Float[Array, "*m p h w 2"]
 
 
 class ConvStack(nn.Module):
@@ -125,7 +125,7 @@ class Refiner(nn.Module):
         # 0.25 balances gradients (RAFT's code)
         return upsample.convex_upsample(flow, 0.25 * self.mask_head(net))
 
-    def __call__(
+    def states(
         self,
         corr: correlation.Pyramid,
         net: Float[Array, "p h w d"],
@@ -133,8 +133,8 @@ class Refiner(nn.Module):
         flow: Float[Array, "p h w 2"],
         iters: int,
         all_iterations: bool = False,
-    ) -> tuple[Float[Array, "m p h*8 w*8 2"], Float[Array, "p h w 2"]]:
-        """Returns (flows in pixels, last flow on the 1/8 grid).
+    ) -> RefineState:
+        """Returns the state after every iteration, or after the last one only.
 
         Args:
             flow: initial flow on the 1/8 grid, in its pixels.
@@ -145,13 +145,17 @@ class Refiner(nn.Module):
         step = functools.partial(refine_step, self.radius, self.lookup)
         plan = loop.Plan(step, iters, all_iterations)
         start = RefineState(net.astype(terms[next(iter(terms))].gates.dtype), grid + flow)
-        states = loop.refine_scan(plan, self._loop_kernels(), corr, terms, start)
-        nets, targets = cast(RefineState, states)
-        m, p = targets.shape[:2]
-        fine = self.upsample(
-            nets.reshape(m * p, *nets.shape[2:]), (targets - grid).reshape(m * p, *flow.shape[1:])
-        )
-        return fine.reshape(m, p, *fine.shape[1:]), targets[-1] - grid
+        return cast(RefineState, loop.refine_scan(plan, self._loop_kernels(), corr, terms, start))
+
+    def __call__(self, *args: Any, **options: Any) -> tuple[Array, Array]:
+        """Returns (flows (m, p, h*8, w*8, 2) in pixels, last flow on the 1/8 grid (p, h, w, 2)) of
+        the `states` with the same arguments."""
+        state = self.states(*args, **options)
+        flows = state.target - coords.pixel_grid(*state.target.shape[2:4])
+        m, p = flows.shape[:2]
+        nets, merged = (x.reshape(m * p, *x.shape[2:]) for x in (state.net, flows))
+        fine = self.upsample(nets, merged)
+        return fine.reshape(m, p, *fine.shape[1:]), flows[-1]
 
 
 def refine_step(

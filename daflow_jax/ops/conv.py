@@ -7,6 +7,7 @@ not supported.
 """
 
 import functools
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -59,6 +60,56 @@ def _loop_conv_bwd(padding, residuals, grad):
 
 
 _loop_conv.defvjp(_loop_conv_fwd, _loop_conv_bwd)
+
+
+@jax.custom_vjp
+def depthwise_conv2d(
+    x: Float[Array, "*b h w c"], kernel: Float[Array, "kh kw 1 c"]
+) -> Float[Array, "*b h w c"]:
+    """Returns every channel convolved with its own kernel (odd sides), zeros outside.
+
+    As shifted products, far faster than a grouped convolution on a CPU; so are the gradients.
+    """
+    height, width = x.shape[-3:-1]
+    padded = _padded(x, kernel)
+    taps = [
+        padded[..., i : i + height, j : j + width, :] * kernel[i, j, 0]
+        for i in range(kernel.shape[0])
+        for j in range(kernel.shape[1])
+    ]
+    return jax.lax.optimization_barrier(functools.reduce(operator.add, taps))
+
+
+def _padded(x, kernel):
+    """Returns x with zeros around it, kept out of the many products that read it.
+
+    Fused into them, what made x is computed once per tap, and a 7 x 7 kernel breaks the compiler.
+    """
+    around = symmetric_padding(kernel.shape[:2])
+    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 3) + [*around, (0, 0)])
+    return jax.lax.optimization_barrier(padded)
+
+
+def _depthwise_forward(x, kernel):
+    return depthwise_conv2d(x, kernel), (x, kernel)
+
+
+def _depthwise_backward(residuals, grad):
+    x, kernel = residuals
+    padded, grad = _padded(x, kernel), jax.lax.optimization_barrier(grad)
+    rows, columns = kernel.shape[:2]
+    axes = tuple(range(grad.ndim - 1))
+
+    def tap(index):
+        start = (0,) * (grad.ndim - 3) + (index // columns, index % columns, 0)
+        product = jax.lax.dynamic_slice(padded, start, grad.shape) * grad
+        return jnp.sum(product, axis=axes, dtype=jnp.float32).astype(kernel.dtype)
+
+    taps = jax.lax.map(tap, jnp.arange(rows * columns))  # unrolled, they take seconds to compile
+    return depthwise_conv2d(grad, kernel[::-1, ::-1]), taps.reshape(kernel.shape)
+
+
+depthwise_conv2d.defvjp(_depthwise_forward, _depthwise_backward)
 
 
 def loop_conv2d(

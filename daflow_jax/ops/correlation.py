@@ -56,6 +56,17 @@ def pyramid(
     return Pyramid(tuple(levels), spare)
 
 
+def pyramid_for(
+    implementation: str,
+    fmap1: Float[Array, "p h w c"],
+    fmap2: Float[Array, "p h w c"],
+    num_levels: int = 4,
+) -> Pyramid:
+    """Returns `pyramid` in float32, as published, with what the named look-up needs."""
+    spare = SPARE if implementation == "gather" else 0
+    return pyramid(fmap1.astype(jnp.float32), fmap2.astype(jnp.float32), num_levels, spare)
+
+
 def add(first: Pyramid, second: Pyramid) -> Pyramid:
     """Returns the sum of two pyramids of the same shape (DA-Flow: image plus query-key)."""
     return Pyramid(tuple(a + b for a, b in zip(first.levels, second.levels)), first.spare)

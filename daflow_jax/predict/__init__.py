@@ -3,14 +3,18 @@
 from daflow_jax.predict.estimate import Estimator, Layout
 from daflow_jax.predict.frames import as_frames
 from daflow_jax.predict.padding import Padding, crop, fit, pad
+from daflow_jax.predict.restore import COLOR_FIXES, ClipRestorer, RestoreOptions
 from daflow_jax.predict.runner import Options, Result, Runner
 from daflow_jax.predict.stream import Stream, run_clip
 
 __all__ = [
+    "COLOR_FIXES",
+    "ClipRestorer",
     "Estimator",
     "Layout",
     "Options",
     "Padding",
+    "RestoreOptions",
     "Result",
     "Runner",
     "Stream",

@@ -1,7 +1,5 @@
 """One compiled network per size and batch: compiles with a message, watches memory."""
 
-import contextlib
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax.predict import memory
+from daflow_jax.predict import program as programs
 
 
 class Options(NamedTuple):
@@ -99,24 +97,17 @@ class Runner:
         clips = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=sharding)
         low = (batch, frames - 1, height // 8, width // 8, 2)
         start = (jax.ShapeDtypeStruct(low, jnp.float32, sharding=sharding),) if has_init else ()
-        self.tell(f"compiling for {height}x{width} (batch {pairs}) ...", end=" ")
-        begun = time.perf_counter()
-        with self._precision():
-            lowered = jax.jit(self.function(options)).lower(self.variables, self.key, clips, *start)
-            program = lowered.compile()
-        seconds = time.perf_counter() - begun
-        self.compile_seconds += seconds
-        self.tell(f"{seconds:.1f} s")
-        need = memory.program_bytes(program)
-        self.peak_bytes = max(self.peak_bytes, need)
-        self.tell(f"{height}x{width}, batch {pairs}, about {memory.text(need)}")
-        memory.check(need, self.device, f"{height}x{width}, batch {pairs}")
-        return program
-
-    def _precision(self):
-        if self.precision is None:
-            return contextlib.nullcontext()
-        return jax.default_matmul_precision(self.precision)
+        program = programs.build(
+            self.function(options),
+            (self.variables, self.key, clips, *start),
+            f"{height}x{width} (batch {pairs})",
+            self.device,
+            precision=self.precision,
+            tell=self.tell,
+        )
+        self.compile_seconds += program.seconds
+        self.peak_bytes = max(self.peak_bytes, program.need)
+        return program.call
 
     def function(self, options: Options) -> Callable[..., tuple[jax.Array, jax.Array]]:
         """Returns the pure function (variables, key, clips, init_flow) that is compiled."""
@@ -124,11 +115,10 @@ class Runner:
         static |= options.diffusion()
 
         def apply(variables, key, clips, init_flow=None):
-            return tuple(
-                self.module.apply(
-                    variables, clips, init_flow=init_flow, rngs={"noise": key}, **static
-                )
+            out = self.module.apply(
+                variables, clips, init_flow=init_flow, rngs={"noise": key}, **static
             )
+            return out.flows, out.low
 
         if self.config.family != "daflow":
             return apply

@@ -1,4 +1,4 @@
-"""Supervised optical flow on degraded clips: RAFT, RAFT*, and DA-Flow on its frozen backbone."""
+"""Supervised optical flow on degraded clips: RAFT, SEA-RAFT, and DA-Flow on its frozen backbone."""
 
 import dataclasses
 from typing import Any, cast
@@ -10,7 +10,7 @@ import numpy as np
 
 from daflow_jax import batch as batches
 from daflow_jax import viz
-from daflow_jax.losses import sequence
+from daflow_jax.losses import mixture_of_laplace, sequence
 from daflow_jax.metrics import flow as metrics
 from daflow_jax.metrics import mean
 from daflow_jax.models.flow_output import FlowOutput
@@ -21,9 +21,13 @@ from daflow_jax.tasks import base
 class OpticalFlow:
     """Trains any network with the flow call on `lq`; `hq` is only shown in pictures.
 
+    Networks that predict a mixture of Laplace (SEA-RAFT) descend its likelihood, others the
+    absolute error, both over all predictions.
+
     Attributes:
         iters: refinement steps in training and evaluation.
-        gamma, max_flow: of the sequence loss (RAFT, sec. 3.4).
+        gamma, max_flow: of the loss (RAFT, sec. 3.4): what each earlier prediction counts less, and
+            the length in pixels from which targets are left out.
         batch_norm: "train" (batch statistics, updated) or "frozen" (running statistics; scale and
             bias still learn), as RAFT does after its first stage.
     """
@@ -45,12 +49,10 @@ class OpticalFlow:
         return dict(self.module.init(keys, batch["lq"][:1], iters=1))
 
     def loss(self, params, aux, batch: batches.Batch, rng: jax.Array) -> base.LossOut:
-        """Returns the sequence loss, the error of the last prediction, and new batch statistics."""
+        """Returns the loss, the error of the last prediction, and new batch statistics."""
         out, aux = self._apply(params, aux, batch["lq"], rng, train=True)
         valid = usable(batch)
-        loss = sequence.sequence_loss(
-            out.flows, batch["flow"], valid.astype(jnp.float32), self.gamma, self.max_flow
-        )
+        loss = self._objective(out, batch["flow"], valid.astype(jnp.float32))
         near = valid & (jnp.linalg.norm(batch["flow"], axis=-1) < self.max_flow)
         values = _errors(out.flows[-1], batch["flow"], near)
         return base.LossOut(loss, {name: value.compute() for name, value in values.items()}, aux)
@@ -61,7 +63,7 @@ class OpticalFlow:
         return _errors(out.flows[-1], batch["flow"], usable(batch))
 
     def pictures(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, np.ndarray]:
-        """Returns the first pair: lq, hq, flow, target (one colour scale) and error."""
+        """Returns the first pair: lq, hq, flow, target (one colour scale), error, uncertainty."""
         first = cast(batches.Batch, jax.tree.map(lambda x: jnp.asarray(x[:1]), batch))
         out = jax.jit(lambda p, a, x, r: self._apply(p, a, x, r, train=False)[0])(
             params, aux, first["lq"], rng
@@ -71,11 +73,31 @@ class OpticalFlow:
         return {
             **{key: _picture(first[key][0, 0]) for key in ("lq", "hq") if key in first},
             **flow_pictures(flow, target, valid),
+            **self._uncertainty(out),
         }
 
     def update_aux(self, aux, params, step):
         """Returns `aux` as it is."""
         return aux
+
+    def _objective(self, out: FlowOutput, target, valid) -> jax.Array:
+        if out.info is None:
+            return sequence.sequence_loss(out.flows, target, valid, self.gamma, self.max_flow)
+        return mixture_of_laplace.mixture_loss(
+            out.flows, out.info, target, valid, self.gamma, self.max_flow, self._bounds()
+        )
+
+    def _uncertainty(self, out: FlowOutput) -> dict[str, np.ndarray]:
+        """Returns a picture of how unsure the flow is, black = sure, if the network tells."""
+        if out.info is None:
+            return {}
+        level = mixture_of_laplace.uncertainty(out.info[-1, 0, :1], self._bounds())[0]
+        grey = level / jnp.maximum(jnp.max(level), 1e-6)
+        return {"uncertainty": _picture(jnp.repeat(grey[..., None], 3, axis=-1))}
+
+    def _bounds(self) -> mixture_of_laplace.Bounds:
+        config = cast(Any, self.module).config
+        return config.var_min, config.var_max
 
     def _apply(self, params, aux, frames, rng, train: bool) -> tuple[FlowOutput, Any]:
         variables, keys = {"params": params, **aux}, {"noise": rng}

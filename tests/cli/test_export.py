@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax import export
 
+from daflow_jax.io import image
 from tests import tiny
 
 
@@ -38,3 +39,21 @@ def test_bad_usage_is_one_line(daflow, model):
     words = ("export", "--model", model, "--size", "128x128", "--platforms", "abacus")
     code, _, err = daflow(*words)
     assert code == 2 and "--platforms abacus" in err and err.count("\n") == 1
+
+
+def test_slim_folder_is_smaller_and_gives_flow(daflow, tmp_path):
+    frames = tiny.frames(2, 128, 128)
+    for i, frame in enumerate(frames):
+        image.write_image(tmp_path / f"{i}.png", frame)
+    tiny.save_daflow(tmp_path / "full")
+    words = ("--format", "folder", "--slim", "--out", "slim", "--json")
+    code, out, err = daflow("export", "--model", "full", *words)
+    assert code == 0, err
+    full = (tmp_path / "full" / "model.safetensors").stat().st_size
+    assert json.loads(out)["bytes"] < 0.9 * full
+    assert daflow("flow", "0.png", "1.png", "--model", "slim", "--iters", 1)[0] == 0
+    code, _, err = daflow("export", "--model", "slim", *words[:3], "--out", "again")
+    assert code == 2 and "is slim already" in err
+    words = ("--denoise-steps", 2, "--tap-step", 1, "--out", "deeper")
+    code, _, err = daflow("flow", "0.png", "1.png", "--model", "slim", *words)
+    assert code == 2 and "slimmed to its first step" in err

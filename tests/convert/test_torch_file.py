@@ -55,15 +55,17 @@ def _tensor(legacy=False, shape=(2, 3), strides=(1, 4), offset=1):
     return _Global("torch._utils", "_rebuild_tensor_v2", *arguments)
 
 
-def _zip(path, tree):
-    with zipfile.ZipFile(path, "w") as archive:
+def _zip(path, tree, compression=zipfile.ZIP_STORED, **entries):
+    with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr("archive/data.pkl", _dump(tree))
         archive.writestr("archive/data/0", VALUES.tobytes())
+        for name, text in entries.items():
+            archive.writestr(f"archive/{name}", text)
     return path
 
 
-def _legacy(path, tree):
-    head = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
+def _legacy(path, tree, version=1001):
+    head = [0x1950A86A20F9469CFC6C, version, {"little_endian": True}]
     body = b"".join(_dump(part) for part in [*head, tree, ["0"]])
     path.write_bytes(body + struct.pack("<q", len(VALUES)) + VALUES.tobytes())
     return path
@@ -98,3 +100,23 @@ def test_broken_files_are_refused(tmp_path):
         torch_file.read(_zip(tmp_path / "none.pth", {"x": 3}))
     with pytest.raises(errors.UserError, match="not found"):
         torch_file.read(tmp_path / "missing.pth")
+
+
+def test_a_tensor_without_a_name_is_read(tmp_path):
+    state = torch_file.read(_zip(tmp_path / "a.pt", _tensor(), version="3\n", byteorder="little"))
+    np.testing.assert_array_equal(state[""], VALUES[1:][np.array([[0, 4, 8], [1, 5, 9]])])
+
+
+def test_flipped_bits_unknown_versions_and_compression_are_refused(tmp_path):
+    path = _zip(tmp_path / "flipped.pth", {"x": _tensor()})
+    data = bytearray(path.read_bytes())
+    data[data.index(VALUES.tobytes()) + 5] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(errors.UserError, match="checksum of archive/data/0 is wrong"):
+        torch_file.read(path)
+    with pytest.raises(errors.UserError, match="format version 99, which is unknown"):
+        torch_file.read(_zip(tmp_path / "new.pth", {"x": _tensor()}, version="99\n"))
+    with pytest.raises(errors.UserError, match="format version 7, which is unknown"):
+        torch_file.read(_legacy(tmp_path / "old.pth", {"x": _tensor(True)}, version=7))
+    with pytest.raises(errors.UserError, match="compressed"):
+        torch_file.read(_zip(tmp_path / "small.pth", {"x": _tensor()}, zipfile.ZIP_DEFLATED))

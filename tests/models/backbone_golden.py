@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import pathlib
 
 import flax
@@ -15,7 +16,11 @@ from daflow_jax.models.dit4sr.config import DiTConfig
 from daflow_jax.models.dit4sr.model import DiT
 from tests.golden import weights
 
-ROOT = pathlib.Path(__file__).parents[1] / "golden" / "backbone"
+# the repository keeps half of the full-size blocks; the variable names a folder with all of them
+ROOT = pathlib.Path(
+    os.environ.get("DAFLOW_GOLDEN_BACKBONE")
+    or pathlib.Path(__file__).parents[1] / "golden" / "backbone"
+)
 SETS = "ab"  # name lists of seed 0 and seed 1
 
 
@@ -30,6 +35,10 @@ def names(name):
 
 def nhwc(x):
     return np.moveaxis(x, -3, -1)
+
+
+def nchw(x):
+    return np.moveaxis(x, -1, -3)
 
 
 def clips(x, frames):
@@ -62,8 +71,9 @@ def filled(module, *inputs, **kwargs):
     return jax.tree.map(jnp.asarray, engine.unflatten(flat))
 
 
-def dit_config(seed, **fields):
-    file = names(f"dit4sr_tiny_{SETS[seed]}")["config"]
+def dit_config(seed, family="dit4sr", **fields):
+    """Returns the sizes of a tiny network; of the family "sd3" it has no lq stream."""
+    file = names(f"{family}_tiny_{SETS[seed]}")["config"]
     sizes = dict(
         depth=file["num_layers"],
         heads=file["num_attention_heads"],
@@ -76,23 +86,25 @@ def dit_config(seed, **fields):
         position_base=file["sample_size"] // file["patch_size"],
         attention="plain",
         taps=(0, 1, 2),
+        lq_key="none" if family == "sd3" else "own",
     )
     return DiTConfig(**(sizes | fields))
 
 
 @functools.cache
-def dit_state(seed):
+def dit_state(seed, family="dit4sr"):
     """Returns the published state dict of the tiny network, its buffer left out."""
-    file = names(f"dit4sr_tiny_{SETS[seed]}")
+    file = names(f"{family}_tiny_{SETS[seed]}")
     return weights.state_dict(
         {k: v for k, v in dict(file["params"]).items() if k not in file["buffers"]}, seed
     )
 
 
 def dit_inputs(golden, frames=1):
+    """Returns noisy, lq (None where the arrays have none), sigma, text, pooled."""
     return (
         clips(golden["x"], frames),
-        clips(golden["lr"], frames),
+        clips(golden["lr"], frames) if "lr" in golden else None,
         jnp.asarray(golden["t"] / 1000, jnp.float32),
         jnp.asarray(golden["txt"]),
         jnp.asarray(golden["pooled"]),
@@ -106,11 +118,14 @@ def dit(config, seed):
 
 @functools.cache
 def _dit_variables(seed, lq_key):
-    config = dit_config(seed, lq_key=lq_key)
+    family = "sd3" if lq_key == "none" else "dit4sr"
+    config = dit_config(seed, family, lq_key=lq_key)
     latents = jnp.zeros((1, 1, 2, 2, config.channels))
+    lq = None if lq_key == "none" else latents
     prompt = jnp.zeros((1, 1, config.text_width)), jnp.zeros((1, config.pooled_width))
-    target = shapes(DiT(config), latents, latents, jnp.zeros(1), *prompt)
-    flat = engine.convert(dit_state(seed), dit_convert.RULES, target, dit_convert.dead(config))
+    target = shapes(DiT(config), latents, lq, jnp.zeros(1), *prompt)
+    state = dit_state(seed, family)
+    flat = engine.convert(state, dit_convert.RULES, target, dit_convert.dead(config))
     return jax.tree.map(jnp.asarray, engine.unflatten(flat.parameters))
 
 
@@ -121,3 +136,20 @@ jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_lev
 def run_dit(config, seed, inputs, **kwargs):
     module, variables = dit(config, seed)
     return jit(functools.partial(module.apply, **kwargs))(variables, *inputs)
+
+
+def captured(apply, names=("__call__",)):
+    """Returns a function with the arguments of `apply` (of a Linen module) that returns its output
+    and, by path, the list of what every call of the named methods returned."""
+
+    def run(*args, **kwargs):
+        out, state = apply(
+            *args,
+            **kwargs,
+            capture_intermediates=lambda _, method: method in names,
+            mutable=["intermediates"],
+        )
+        flat = engine.flatten(state["intermediates"])
+        return out, {path: list(values) for path, values in flat.items()}
+
+    return run

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from daflow_jax.models.dit4sr.config import VARIANTS, RestorerConfig
-from daflow_jax.models.dit4sr.restorer import Restorer
+from daflow_jax.models.dit4sr.model import DiTOutput
+from daflow_jax.models.dit4sr.restorer import Embeddings, Guidance, Restorer
 from daflow_jax.models.vae.config import VAEConfig
 from daflow_jax.ops import diffusion
 from tests.models import backbone_golden as golden
@@ -92,6 +93,73 @@ def test_noise_differs_between_frames():
     still = jnp.repeat(frames[:, :1], 3, 1)
     (tap, _) = _apply(module, "features")(variables, still, jax.random.key(3))
     assert np.abs(tap.query[:, 0] - tap.query[:, 1]).max() > 1e-3
+
+
+def _prompt(config, seed):
+    keys = jax.random.split(jax.random.key(seed))
+    return Embeddings(
+        jax.random.normal(keys[0], (3 + seed, config.dit.text_width)),
+        jax.random.normal(keys[1], (config.dit.pooled_width,)),
+    )
+
+
+def test_guidance_leads_from_the_negative_to_the_positive_prompt():
+    module, variables, frames = _setup(LATENTS)
+    good, bad = _prompt(LATENTS, 1), _prompt(LATENTS, 2)
+    noisy, lq = (
+        jax.random.normal(jax.random.key(i), (1, 3, 8, 12, LATENTS.dit.channels)) for i in (4, 5)
+    )
+    sigma = jnp.full(1, 0.7)
+
+    def run(variables):
+        def velocity(*guidance):
+            return module.apply(variables, noisy, lq, sigma, Guidance(*guidance), method="velocity")
+
+        guided = velocity(good, bad, 3.0), velocity(good, None, 3.0), velocity(good, good, 3.0)
+        return guided, (velocity(good), velocity(bad), velocity())
+
+    guided, (positive, negative, empty) = golden.jit(run)(variables)
+    for ours, start in zip(guided, (negative, empty, positive), strict=True):
+        np.testing.assert_allclose(ours, start + 3 * (positive - start), atol=1e-4)
+    assert np.abs(positive - negative).max() > 0.01 and np.abs(positive - empty).max() > 0.01
+
+
+@pytest.mark.parametrize("scale, evaluations", [(1.0, 1), (4.0, 2)])
+def test_evaluations_per_step(scale, evaluations, monkeypatch):
+    module, variables, frames = _setup(PIXELS)
+    calls = []
+
+    def count(self, noisy, *args, **kwargs):
+        calls.append(kwargs["prompt"])
+        return DiTOutput(noisy, ())
+
+    monkeypatch.setattr(Restorer, "__call__", count)
+    guidance = Guidance(_prompt(PIXELS, 1), scale=scale)
+    module.apply(variables, frames, frames, jnp.ones(1), guidance, method="velocity")
+    assert len(calls) == evaluations
+
+
+@pytest.mark.parametrize("prediction", ["x0", "velocity"])
+@pytest.mark.parametrize("steps", [1, 4, 9])
+def test_a_network_that_knows_the_clean_clip_restores_it(prediction, steps, monkeypatch):
+    dit = dataclasses.replace(PIXELS.dit, prediction=prediction)
+    module = Restorer(dataclasses.replace(PIXELS, dit=dit))
+    lq, clean = (jax.random.uniform(jax.random.key(i), (1, 3, 16, 16, 3)) for i in (1, 2))
+
+    def knowing(self, noisy, lq, sigma, **_):
+        x0 = 2 * clean - 1
+        return DiTOutput(x0 if prediction == "x0" else (noisy - x0) / sigma[0], ())
+
+    monkeypatch.setattr(Restorer, "__call__", knowing)
+    restored = module.apply({"params": {}}, lq, jax.random.key(3), steps, method="restore")
+    np.testing.assert_allclose(restored, clean, atol=1e-5)
+
+
+def test_guidance_that_nothing_could_act_on_is_refused():
+    with pytest.raises(ValueError, match="guidance is 4 without a prompt; .* set guidance to 1"):
+        Guidance(scale=4.0).check()
+    with pytest.raises(ValueError, match="a negative prompt is given and guidance is 1"):
+        Guidance(negative=_prompt(PIXELS, 1)).check()
 
 
 def test_wrong_frames_and_steps_are_refused():

@@ -29,3 +29,22 @@ def test_stride_two_pads_symmetrically_unlike_same():
     x = jnp.arange(8.0).reshape(1, 1, 8, 1)
     kernel = jnp.zeros((3, 3, 1, 1)).at[1, 1].set(1.0)
     np.testing.assert_array_equal(conv.conv2d(x, kernel, (2, 2))[0, 0, :, 0], [0, 2, 4, 6])
+
+
+@pytest.mark.parametrize("side", [3, 7])
+def test_depthwise_convolution_equals_a_grouped_one_with_its_gradients(side):
+    x = jax.random.normal(jax.random.key(0), (2, 9, 11, 4))
+    k = jax.random.normal(jax.random.key(1), (side, side, 1, 4))
+
+    def stock(x, k):
+        return jax.lax.conv_general_dilated(
+            x, k, (1, 1), "SAME", dimension_numbers=conv.LAYOUT, feature_group_count=4
+        )
+
+    np.testing.assert_allclose(conv.depthwise_conv2d(x, k), stock(x, k), atol=1e-5)
+    grads = [
+        jax.grad(lambda x, k, f=f: jnp.sum(jnp.sin(f(x, k))), (0, 1))(x, k)
+        for f in (conv.depthwise_conv2d, stock)
+    ]
+    for ours, plain in zip(*grads):
+        np.testing.assert_allclose(ours, plain, atol=1e-4)

@@ -10,6 +10,7 @@ import pytest
 
 from daflow_jax import batch as batches
 from daflow_jax import models, tasks
+from daflow_jax.losses import mixture_of_laplace
 from daflow_jax.metrics import mean
 from daflow_jax.models.flow_output import FlowOutput
 from daflow_jax.train import evaluate, feed, loop, step
@@ -31,6 +32,17 @@ class TinyFlow(nn.Module):
         steps = jnp.arange(1, iters + 1)[:, None, None, None, None, None] / iters
         flows = flow * steps if all_iterations else flow[None]
         return FlowOutput(flows.astype(jnp.float32), flow[:, :, ::8, ::8])
+
+
+class TinyMixture(nn.Module):
+    """The same with a mixture of Laplace, as SEA-RAFT gives."""
+
+    config = models.preset("sea-raft-s")  # of which the task reads the bounds
+
+    @nn.compact
+    def __call__(self, frames, *args, **options):
+        out = TinyFlow()(frames, *args, **options)
+        return out._replace(info=4 * jnp.concatenate([out.flows, -out.flows], axis=-1))
 
 
 def _batch(size=8, seed=0):
@@ -66,6 +78,26 @@ def _losses(devices, axes, task):
         state, metrics = run(state)
         losses.append(float(metrics["loss"]))
     return losses, state
+
+
+def test_networks_with_a_mixture_descend_its_likelihood_and_show_how_unsure_they_are():
+    task = tasks.OpticalFlow(TinyMixture(), iters=3, gamma=0.85)
+    batch, rng = jax.tree.map(jnp.asarray, _batch(2)), jax.random.key(0)
+    params, aux = _split(task.init(rng, batch))
+    out = task.module.apply(
+        {"params": params, **aux}, batch["lq"], 3, all_iterations=True, rngs={"noise": rng}
+    )
+    valid = batch["valid"].astype(jnp.float32)
+    expected = mixture_of_laplace.mixture_loss(out.flows, out.info, batch["flow"], valid, 0.85)
+    np.testing.assert_allclose(task.loss(params, aux, batch, rng).loss, expected, rtol=1e-6)
+    pictures = task.pictures(params, aux, batch, rng)
+    assert pictures["uncertainty"].shape == (*SIZE[1:], 3) and pictures["uncertainty"].max() == 255
+    plain = tasks.OpticalFlow(TinyFlow(), iters=3)
+    assert "uncertainty" not in plain.pictures(*_split(plain.init(rng, batch)), batch, rng)
+
+
+def _split(variables):
+    return variables["params"], {k: v for k, v in variables.items() if k != "params"}
 
 
 def test_flow_training_on_eight_devices_equals_one():

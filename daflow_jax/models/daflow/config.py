@@ -34,6 +34,7 @@ class DAFlowConfig:
 
     family = "daflow"
     frames = 3
+    iters = 12
 
     @property
     def multiple(self) -> int:

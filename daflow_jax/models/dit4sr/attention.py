@@ -15,11 +15,16 @@ from daflow_jax.nn import attention, norm
 
 
 class Streams(NamedTuple):
-    """Tokens: hq and lq (b, f, h, w, d); text (b, copies, t, d), None where there is none."""
+    """Tokens: hq and lq (b, f, h, w, d); text (b, copies, t, d); None where there is none."""
 
     hq: Array
-    lq: Array
+    lq: Array | None
     text: Array | None
+
+    @property
+    def images(self) -> tuple[Array, ...]:
+        """The streams that share weights: hq, and lq where there is one."""
+        return (self.hq,) if self.lq is None else (self.hq, self.lq)
 
 
 class Tap(NamedTuple):
@@ -37,7 +42,7 @@ def _eye(rng, shape, dtype=jnp.float32):
 
 
 class JointAttention(nn.Module):
-    """One softmax over [hq, lq, text] (SD3.5's joint attention with DiT4SR's control stream).
+    """One softmax over [hq, lq, text] (SD3.5's joint attention, DiT4SR's with its lq stream).
 
     Attributes:
         folds: the frames of a clip form one sequence (DA-Flow, eq. 9-10).
@@ -61,17 +66,20 @@ class JointAttention(nn.Module):
         self.to_k = dense(kernel_init=query_init) if c.init == "scratch" else dense()
         self.to_v, self.to_out = dense(), dense(kernel_init=out_init)
         self.norm_q, self.norm_k = scale(), scale()
-        control = functools.partial(
-            dense, kernel_init=_eye if c.init == "scratch" else nn.initializers.zeros
-        )
-        self.to_q_control, self.to_v_control = control(), control()
-        if c.lq_key == "own":
-            self.to_k_control = control()
-        self.to_out_control = dense(kernel_init=out_init)
+        if c.lq_key != "none":
+            self._setup_control(dense, out_init)
         if self.text != "none":
             self.add_k_proj, self.add_v_proj, self.norm_added_k = dense(), dense(), scale()
         if self.text == "both":
             self.add_q_proj, self.norm_added_q, self.to_add_out = dense(), scale(), dense()
+
+    def _setup_control(self, dense, out_init):
+        published = self.config.init == "published"
+        init = nn.initializers.zeros if published else _eye
+        self.to_q_control, self.to_v_control = dense(kernel_init=init), dense(kernel_init=init)
+        if self.config.lq_key == "own":
+            self.to_k_control = dense(kernel_init=init)
+        self.to_out_control = dense(kernel_init=out_init)
 
     def _shared_init(self):
         """Returns an initializer that gives every layer that it is handed to the same kernel."""
@@ -84,14 +92,18 @@ class JointAttention(nn.Module):
         """Returns the attended streams and the tap; `x` holds the modulated inputs."""
         (query, key), tap = self._query_key(x.hq)
         value = self._heads(self.to_v(self._flat(x.hq)))
-        parts: list[_Part] = [(query, key, value), self._lq(x.lq, key)]
+        parts: list[_Part] = [(query, key, value)]
+        if x.lq is not None:
+            parts.append(self._lq(x.lq, key))
         if self.text != "none":
             parts.append(self._text(cast(Array, x.text)))
-        hq, lq, *text = self._attend(parts, x.hq.shape[1])
-        hq = self.to_out(hq).reshape(x.hq.shape)
-        # published residual: the modulated input, inside the output projection
-        lq = self.to_out_control(lq + self._flat(x.lq)).reshape(x.lq.shape)
-        return Streams(hq, lq, self.to_add_out(text[0]) if text else None), tap
+        hq, *others = self._attend(parts, x.hq.shape[1])
+        lq = None
+        if x.lq is not None:
+            # published residual: the modulated input, inside the output projection
+            lq = self.to_out_control(others.pop(0) + self._flat(x.lq)).reshape(x.lq.shape)
+        text = self.to_add_out(others[0]) if others else None
+        return Streams(self.to_out(hq).reshape(x.hq.shape), lq, text), tap
 
     def tap(self, hq: Float[Array, "b f h w d"]) -> Tap:
         """Returns the tap alone: two projections of one stream."""
@@ -109,11 +121,16 @@ class JointAttention(nn.Module):
 
     def _lq(self, lq: Array, hq_key: Array) -> tuple[Array, Array, Array]:
         x = self._flat(lq)
-        query = self.norm_q(self._heads(self.to_q_control(self.to_q(x))))
-        value = self._heads(self.to_v_control(self.to_v(x)))
+        query = self.norm_q(self._heads(self._chained(self.to_q, self.to_q_control, x)))
+        value = self._heads(self._chained(self.to_v, self.to_v_control, x))
         if self.config.lq_key == "hq_twice":
             return query, self.norm_k(hq_key), value
-        return query, self.norm_k(self._heads(self.to_k_control(self.to_k(x)))), value
+        key = self._chained(self.to_k, self.to_k_control, x)
+        return query, self.norm_k(self._heads(key)), value
+
+    def _chained(self, first: nn.Dense, control: nn.Dense, x: Array) -> Array:
+        """Returns control(first(x)); in the form "first_step", `control` holds their product."""
+        return control(x if self.config.form == "first_step" else first(x))
 
     def _text(self, text: Array) -> _Part:
         key = self.norm_added_k(self._heads(self.add_k_proj(text)))

@@ -1,6 +1,7 @@
 """The transformer block: modulation, attention, feed-forward with its bridge from lq to hq."""
 
 import functools
+from collections.abc import Iterable
 from typing import Any, cast
 
 import flax.linen as nn
@@ -19,8 +20,11 @@ def modulation(config: DiTConfig, chunks: int, gates: bool, **kinds) -> nn.Dense
     """Returns the layer that makes `chunks` shifts, scales and gates (every third) of a block.
 
     Published networks start with closed gates; from scratch they start open (as in a plain
-    pre-norm transformer), which trains faster at small depth.
+    pre-norm transformer), which trains faster at small depth. In the form "first_step" the kernel
+    (1, chunks * width) holds the results themselves, to be multiplied by one.
     """
+    if config.form == "first_step":
+        return nn.Dense(chunks * config.width, use_bias=False, **kinds)
     if config.init == "published":
         kernel_init, opened = nn.initializers.zeros, 0.0
     else:
@@ -34,7 +38,7 @@ def modulation(config: DiTConfig, chunks: int, gates: bool, **kinds) -> nn.Dense
 
 
 class FeedForward(nn.Module):
-    """Dense, GELU (tanh form), dense; used for text."""
+    """Dense, GELU (tanh form), dense; for text, and for images without an lq stream."""
 
     config: DiTConfig
     dtype: DTypeLike | None = None
@@ -45,8 +49,8 @@ class FeedForward(nn.Module):
         self.proj_in = dense(self.config.mlp_ratio * self.config.width)
         self.proj_out = dense(self.config.width)
 
-    def __call__(self, x: Array) -> Array:
-        return self.proj_out(_gelu(self.proj_in(x)))
+    def __call__(self, x: Array) -> tuple[Array, ...]:
+        return (self.proj_out(_gelu(self.proj_in(x))),)
 
 
 class BridgedFeedForward(FeedForward):
@@ -58,14 +62,14 @@ class BridgedFeedForward(FeedForward):
         init = nn.initializers.zeros if published else nn.initializers.lecun_normal()
         self.control_conv = depthwise.DepthwiseConv(init, self.dtype, self.param_dtype)
 
-    def __call__(self, hq: Array, lq: Array) -> tuple[Array, Array]:
+    def __call__(self, hq: Array, lq: Array) -> tuple[Array, ...]:
         hq, lq = _gelu(self.proj_in(hq)), _gelu(self.proj_in(lq))
         hq = hq + self.config.control_scale * self.control_conv(lq)
         return self.proj_out(hq), self.proj_out(lq)
 
 
 class Block(nn.Module):
-    """One block; both image streams share its modulation, norms and feed-forward weights.
+    """One block; the image streams share its modulation, norms and feed-forward weights.
 
     Attributes:
         index: selects the second attention, folding, and the last block, which drops its text.
@@ -81,37 +85,39 @@ class Block(nn.Module):
         kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         self.is_last, self.is_dual = self.index == c.depth - 1, self.index < c.dual_blocks
         folds = c.folds(self.index)
-        self.norm1 = modulation(c, 9 if self.is_dual else 6, True, **kinds)
+        self.chunks = 9 if self.is_dual else 6
+        if c.form == "first_step" and self.index == c.taps[-1]:
+            self.chunks = 2  # only its tap is read
+        self.norm1 = modulation(c, self.chunks, True, **kinds)
         self.norm1_context = modulation(c, 2 if self.is_last else 6, not self.is_last, **kinds)
         self.attn = JointAttention(c, folds, "keys" if self.is_last else "both", **kinds)
         if self.is_dual:
             self.attn2 = JointAttention(c, folds and c.lift_attn2 == "fold", "none", **kinds)
-        self.ff = BridgedFeedForward(c, **kinds)
+        self.ff = (FeedForward if c.lq_key == "none" else BridgedFeedForward)(c, **kinds)
         if not self.is_last:
             self.ff_context = FeedForward(c, **kinds)
 
-    def tap(self, hq: Float[Array, "b f h w d"], temb: Float[Array, "b d"]) -> Tap:
+    def tap(self, hq: Float[Array, "b f h w d"], temb: Float[Array, "b dt"]) -> Tap:
         """Returns the tap of this block without running it."""
-        shift, scale = jnp.split(self.norm1(temb), 9 if self.is_dual else 6, -1)[:2]
+        shift, scale = jnp.split(self.norm1(temb), self.chunks, -1)[:2]
         return self.attn.tap(norm.modulate(norm.layer_norm(hq), shift, scale))
 
-    def __call__(self, x: Streams, temb: Float[Array, "b d"]) -> tuple[Streams, Tap]:
+    def __call__(self, x: Streams, temb: Float[Array, "b dt"]) -> tuple[Streams, Tap]:
         """Returns the streams behind the block, and its tap; `temb` has passed its SiLU."""
         shift, scale, gate, shift_ff, scale_ff, gate_ff, *second = jnp.split(
-            self.norm1(temb), 9 if self.is_dual else 6, -1
+            self.norm1(temb), self.chunks, -1
         )
-        normed = [norm.layer_norm(y) for y in (x.hq, x.lq)]
+        normed = [norm.layer_norm(y) for y in x.images]
         before = cast(Array, x.text)  # only the last block drops it
         text, text_gates = self._text_input(before, temb)
-        hq, lq = (norm.modulate(y, shift, scale) for y in normed)
-        out, tap = self.attn(Streams(hq, lq, text))
-        image = _add((x.hq, x.lq), gate, out[:2])
+        out, tap = self.attn(_streams((norm.modulate(y, shift, scale) for y in normed), text))
+        images = _add(x.images, gate, out.images)
         if self.is_dual:
-            hq, lq = (norm.modulate(y, *second[:2]) for y in normed)
-            image = _add(image, second[2], self.attn2(Streams(hq, lq, None))[0][:2])
-        modulated = (norm.modulate(norm.layer_norm(y), shift_ff, scale_ff) for y in image)
-        hq, lq = _add(image, gate_ff, self.ff(*modulated))
-        return Streams(hq, lq, self._text_output(before, out.text, text_gates)), tap
+            out2, _ = self.attn2(_streams(norm.modulate(y, *second[:2]) for y in normed))
+            images = _add(images, second[2], out2.images)
+        modulated = (norm.modulate(norm.layer_norm(y), shift_ff, scale_ff) for y in images)
+        images = _add(images, gate_ff, self.ff(*modulated))
+        return _streams(images, self._text_output(before, out.text, text_gates)), tap
 
     def _text_input(self, text: Array, temb: Array) -> tuple[Array, list[Array]]:
         chunks = jnp.split(self.norm1_context(temb), 2 if self.is_last else 6, -1)
@@ -125,7 +131,12 @@ class Block(nn.Module):
         gate, shift, scale, gate_ff = gates
         (text,) = _add((text,), gate, (out,))
         fed = self.ff_context(norm.modulate(norm.layer_norm(text), shift, scale))
-        return _add((text,), gate_ff, (fed,))[0]
+        return _add((text,), gate_ff, fed)[0]
+
+
+def _streams(images: Iterable[Array], text: Array | None = None) -> Streams:
+    hq, *lq = images
+    return Streams(hq, lq[0] if lq else None, text)
 
 
 def _add(streams, gate, updates) -> tuple[Array, ...]:

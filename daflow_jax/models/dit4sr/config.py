@@ -16,8 +16,9 @@ class DiTConfig:
         stem: "patch" (published) or "conv", overlapping convolutions for training from scratch.
         text_width, pooled_width: of the prompt embeddings.
         position_table, position_base: the table's side, and the side that the codes were made for.
-        lq_key: "own", or "hq_twice": the lq key is the hq key normed twice, as the weights
-            `dit4sr_f` and `dit4sr_q` expect; `to_k_control` does not exist then.
+        lq_key: "own"; "hq_twice", where the lq key is the hq key normed twice, as the weights
+            `dit4sr_f` and `dit4sr_q` expect, and `to_k_control` does not exist; or "none", where
+            the whole lq stream does not exist, which leaves SD3.5's own transformer.
         control_scale: factor on the cross-stream convolution; released inference code has 1.2.
         folded_blocks: blocks whose attention joins the frames: "all", "late" (second half),
             "none", or block indices.
@@ -30,6 +31,8 @@ class DiTConfig:
         tap_kind: "query_key" (DA-Flow, eq. 11), "key_key", or "hidden" (the attention's input).
         tap_norm: "raw" projections or "post_norm" (after the norm per head).
         remat: recompute blocks in the backward pass.
+        form: "full", or "first_step": what the taps of the first denoising step need and nothing
+            else, with constants in place of the modulations; see `daflow_jax.models.dit4sr.slim`.
     """
 
     depth: int = 24
@@ -44,7 +47,7 @@ class DiTConfig:
     pooled_width: int = 2048
     position_table: int = 384
     position_base: int = 64
-    lq_key: Literal["own", "hq_twice"] = "own"
+    lq_key: Literal["own", "hq_twice", "none"] = "own"
     control_scale: float = 1.0
     folded_blocks: str | tuple[int, ...] = "all"
     lift_attn2: Literal["fold", "frame"] = "fold"
@@ -55,6 +58,7 @@ class DiTConfig:
     tap_kind: Literal["query_key", "key_key", "hidden"] = "query_key"
     tap_norm: Literal["raw", "post_norm"] = "raw"
     remat: bool = False
+    form: Literal["full", "first_step"] = "full"
 
     def __post_init__(self):
         inside = all(0 <= i < self.depth for i in self.taps)
@@ -71,6 +75,11 @@ class DiTConfig:
     def width(self) -> int:
         return self.heads * self.head_dim
 
+    @property
+    def blocks(self) -> int:
+        """The number of blocks that exist; the last of the form "first_step" is a tap alone."""
+        return self.depth if self.form == "full" else self.taps[-1] + 1
+
     def folds(self, block: int) -> bool:
         """Returns whether the frames of a clip attend to each other in `block`."""
         if isinstance(self.folded_blocks, str):
@@ -85,6 +94,9 @@ class DiTConfig:
 
 
 _FOLDS = {"all": lambda depth: 0, "late": lambda depth: depth // 2, "none": lambda depth: depth}
+
+# Stable Diffusion 3.5 medium's transformer (2,243,171,520 published parameters): DiT4SR's start
+SD35_MEDIUM = DiTConfig(lq_key="none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +117,12 @@ class RestorerConfig:
     frames: int = 3
 
     family = "restorer"
+
+    def __post_init__(self):
+        if self.dit.lq_key == "none":
+            raise ValueError(
+                "lq_key is 'none'; a restorer reads its lq stream: use own or hq_twice"
+            )
 
     @property
     def multiple(self) -> int:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from daflow_jax.convert.engine import Dead, Rule, conv, dense, same
+from daflow_jax.convert.engine import Dead, Initial, Rule, conv, dense, same
 from daflow_jax.models.dit4sr.config import DiTConfig
 from daflow_jax.models.vae import convert as vae_convert
 from daflow_jax.nn import embed
@@ -80,10 +80,25 @@ def dead(config: DiTConfig) -> tuple[Dead, ...]:
 def position_error(table: np.ndarray, config: DiTConfig) -> float:
     """Returns the largest difference of a published position table (1, side^2, d) to ours.
 
-    Above 1e-5 the file was trained with other codes and must not be converted.
+    Ours is rounded to the table's dtype first. Above 1e-5 the file was trained with other codes and
+    must not be converted.
     """
     side, half = config.position_table, config.width // 2
-    line = embed.position_line(half, side, config.position_base)
-    grid = table.reshape(side, side, 2 * half)
-    columns = np.abs(grid[..., :half] - line[None]).max()
-    return float(max(columns, np.abs(grid[..., half:] - line[:, None]).max()))
+    line = embed.position_line(half, side, config.position_base).astype(table.dtype)
+    line = line.astype(np.float32)
+    worst = 0.0
+    for y, row in enumerate(table.reshape(side, side, 2 * half)):  # a full table has 0.9 GB
+        row = np.asarray(row, np.float32)
+        worst = max(
+            worst, np.abs(row[:, :half] - line).max(), np.abs(row[:, half:] - line[y]).max()
+        )
+    return float(worst)
+
+
+# A DiT4SR starts from SD3.5 with these: control projections and convolution zero, and the control
+# output a copy of the plain one (released training code).
+FROM_SD35: tuple[Initial, ...] = (
+    (r"(params/dit/blocks_\d+/attn2?)/to_out_control/(\w+)", r"\1/to_out/\2"),
+    (r"params/dit/blocks_\d+/attn2?/to_[qkv]_control/\w+", None),
+    (r"params/dit/blocks_\d+/ff/control_conv/\w+", None),
+)

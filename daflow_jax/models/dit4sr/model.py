@@ -39,11 +39,13 @@ class DiT(nn.Module):
         kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         stem = embed.PatchEmbed if c.stem == "patch" else embed.ConvStem
         self.stem = stem(c.width, c.patch_size, **kinds)
-        self.time_embed = embed.EmbedMLP(c.width, **kinds)
-        self.pooled_embed = embed.EmbedMLP(c.width, **kinds)
         self.context_embed = nn.Dense(c.width, **kinds)
         block = nn.remat(blocks.Block, methods=["__call__"]) if c.remat else blocks.Block
-        self.blocks = [block(c, i, **kinds) for i in range(c.depth)]
+        self.blocks = [block(c, i, **kinds) for i in range(c.blocks)]
+        if c.form == "first_step":
+            return
+        self.time_embed = embed.EmbedMLP(c.width, **kinds)
+        self.pooled_embed = embed.EmbedMLP(c.width, **kinds)
         self.norm_out = blocks.modulation(c, 2, False, **kinds)
         published = c.init == "published"
         self.proj_out = nn.Dense(
@@ -55,7 +57,7 @@ class DiT(nn.Module):
     def __call__(
         self,
         noisy: Float[Array, "b f h w c"],
-        lq: Float[Array, "b f h w c"],
+        lq: Float[Array, "b f h w c"] | None,
         sigma: Float[Array, " b"],
         text: Float[Array, "b t dt"],
         pooled: Float[Array, "b dp"],
@@ -64,10 +66,19 @@ class DiT(nn.Module):
     ) -> DiTOutput:
         """Returns prediction and taps; h and w are multiples of the patch size.
 
-        `sigma` in [0, 1]. With `taps_only`, nothing behind the last tap is computed.
+        `lq` is None exactly if the configuration has no lq stream (`lq_key` "none"). `sigma` in
+        [0, 1]. With `taps_only`, nothing behind the last tap is computed.
         """
-        self._check(noisy)
-        temb = self._time(sigma, pooled)
+        self._check(noisy, lq)
+        if self.config.form == "first_step":
+            if not taps_only:
+                raise ValueError(
+                    "form is 'first_step': this network gives the taps of the first denoising step "
+                    "and cannot denoise; use the model that it was made from"
+                )
+            temb = jnp.ones((len(noisy), 1))  # the modulations are constants
+        else:
+            temb = self._time(sigma, pooled)
         x = self._tokens(noisy, lq, text)
         taps = []
         for i, block in enumerate(self.blocks):
@@ -78,7 +89,12 @@ class DiT(nn.Module):
                 taps.append(tap)
         return DiTOutput(self._head(x.hq, temb), tuple(taps))
 
-    def _check(self, noisy: Array) -> None:
+    def _check(self, noisy: Array, lq: Array | None) -> None:
+        if (lq is None) != (self.config.lq_key == "none"):
+            raise ValueError(
+                f"lq is {'missing' if lq is None else 'given'} and lq_key is "
+                f"{self.config.lq_key!r}; the lq stream takes part unless lq_key is 'none'"
+            )
         size, patch = noisy.shape[2:4], self.config.patch_size
         if size[0] % patch or size[1] % patch:
             raise ValueError(
@@ -90,15 +106,16 @@ class DiT(nn.Module):
         time = embed.sinusoid(diffusion.TIMESTEPS * sigma.astype(jnp.float32), TIME_FEATURES)
         return nn.silu(self.time_embed(time) + self.pooled_embed(pooled))
 
-    def _tokens(self, noisy: Array, lq: Array, text: Array) -> Streams:
+    def _tokens(self, noisy: Array, lq: Array | None, text: Array) -> Streams:
         c = self.config
-        hq, lq = self.stem(noisy), self.stem(lq)
+        hq = self.stem(noisy)
         grid = (hq.shape[2], hq.shape[3])
         codes = embed.position_codes(grid, c.width, c.position_table, c.position_base)
         codes = jnp.asarray(codes, hq.dtype)
         copies = 1 if c.one_text else hq.shape[1]
         text = self.context_embed(text)[:, None]
-        return Streams(hq + codes, lq + codes, jnp.repeat(text, copies, 1))
+        degraded = None if lq is None else self.stem(lq) + codes
+        return Streams(hq + codes, degraded, jnp.repeat(text, copies, 1))
 
     def _head(self, hq: Array, temb: Array) -> Array:
         scale, shift = jnp.split(self.norm_out(temb), 2, -1)

@@ -28,6 +28,7 @@ class RAFTConfig:
     family = "raft"
     multiple = 8
     frames = 2
+    iters = 12
 
 
 VARIANTS = {  # sizes of the released code

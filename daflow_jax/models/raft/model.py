@@ -49,9 +49,7 @@ class RAFT(nn.Module):
     ) -> correlation.Pyramid:
         """Returns the correlation pyramid, in float32 as published, with what the look-up needs."""
         c = self.config
-        spare = correlation.SPARE if c.lookup == "gather" else 0
-        first, second = first.astype(jnp.float32), second.astype(jnp.float32)
-        return correlation.pyramid(first, second, c.levels, spare)
+        return correlation.pyramid_for(c.lookup, first, second, c.levels)
 
     def refine(
         self,

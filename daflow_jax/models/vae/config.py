@@ -22,7 +22,17 @@ class VAEConfig:
     shift: float = 0.0609
     scale: float = 1.5305
 
+    family = "vae"
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of images must be multiples of this."""
+        return self.reduction
+
     @property
     def reduction(self) -> int:
         """Pixels per latent position and axis."""
         return 2 ** (len(self.widths) - 1)
+
+
+VARIANTS = {"sd3-vae": VAEConfig()}  # AutoencoderKL of Stable Diffusion 3 and 3.5

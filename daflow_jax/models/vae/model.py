@@ -19,10 +19,14 @@ class Moments(NamedTuple):
     mean: Array
     logvar: Array
 
+    @property
+    def std(self) -> Array:
+        """The standard deviation."""
+        return jnp.exp(0.5 * self.logvar)
+
     def sample(self, rng: jax.Array) -> Array:
         """Returns one draw."""
-        noise = jax.random.normal(rng, self.mean.shape, self.mean.dtype)
-        return self.mean + jnp.exp(0.5 * self.logvar) * noise
+        return self.mean + self.std * jax.random.normal(rng, self.mean.shape, self.mean.dtype)
 
 
 class _Layers(nn.Module):
@@ -138,7 +142,10 @@ class VAE(nn.Module):
     ) -> Float[Array, "p gh gw c"]:
         """Returns scaled latents: a draw as published, or the mean without `rng`."""
         moments = self.moments(images)
-        latents = moments.mean if rng is None else moments.sample(rng)
+        return self.scaled(moments.mean if rng is None else moments.sample(rng))
+
+    def scaled(self, latents: Float[Array, "p gh gw c"]) -> Float[Array, "p gh gw c"]:
+        """Returns latents as the diffusion sees them; `decode` undoes it."""
         return (latents - self.config.shift) * self.config.scale
 
     def decode(self, latents: Float[Array, "p gh gw c"]) -> Float[Array, "p h w 3"]:

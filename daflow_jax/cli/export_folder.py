@@ -1,0 +1,99 @@
+"""`daflow export --format folder`: a model folder made smaller, without a change of its results."""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daflow_jax import errors
+from daflow_jax.cli import console
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of this format."""
+    parser.add_argument(
+        "--slim",
+        action="store_true",
+        help="folder: keep of the restoration backbone what the first denoising step needs",
+    )
+    parser.add_argument("--dtype", choices=DTYPES, help="folder: of the parameters (as they are)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Returns the exit code after writing the folder."""
+    from daflow_jax import model_folder
+
+    out = Path(args.out)
+    if (out / model_folder.CONFIG).exists() and not args.overwrite:
+        raise errors.UserError(out, "holds a model", "Pass --overwrite or another --out")
+    loaded = model_folder.load(model_folder.resolve(args.model))
+    flat = model_folder.flatten(loaded.variables)
+    config = loaded.config
+    arrays = ((name, flat[name]) for name in _shapes(config))
+    if args.slim:
+        config = _slim_config(args.model, config)
+        arrays = _slim_arrays(loaded.config, config, flat)
+    layout = _layout(config, flat, args.dtype)
+    meta = loaded.meta
+    record = {**meta["training"], "exported_from": meta.get("sha256"), "slim": args.slim}
+    model_folder.write(
+        out, config, layout, arrays, name=out.name, defaults=meta["defaults"], training=record
+    )
+    size = (out / model_folder.WEIGHTS).stat().st_size
+    if args.json:
+        print(json.dumps({"folder": str(out), "bytes": size, "slim": args.slim}))
+    else:
+        console.Console(args.quiet).note(f"{len(flat)} arrays before, {len(layout)} after")
+        print(f"{out / model_folder.WEIGHTS}: {size / 1e6:.1f} MB")
+    return 0
+
+
+def _slim_config(name, config) -> Any:
+    from daflow_jax.models.dit4sr import slim
+
+    restorer = config.backbone if config.family == "daflow" else config
+    if restorer.family != "restorer" or restorer.dit.form != "full":
+        rule = "is slim already" if restorer.family == "restorer" else "has no restoration backbone"
+        raise errors.UserError(f"--model {name}", rule, "Leave --slim out")
+    restorer = dataclasses.replace(restorer, dit=slim.first_step(restorer.dit))
+    return dataclasses.replace(config, backbone=restorer) if config.family == "daflow" else restorer
+
+
+def _slim_arrays(full, config, flat) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields the arrays of the slim model; only its backbone differs from the full one."""
+    from daflow_jax.models.dit4sr import slim
+
+    prefix = "params/backbone/" if full.family == "daflow" else "params/"
+    restorer = full.backbone if full.family == "daflow" else full
+    names = _shapes(config)
+    inner = {k.removeprefix(prefix): x for k, x in flat.items() if k.startswith(prefix)}
+    wanted = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    reduced = slim.arrays(restorer.dit, inner, wanted)
+    for name in names:
+        yield name, next(reduced)[1] if name.startswith(prefix) else flat[name]
+
+
+def _shapes(config) -> dict[str, tuple[int, ...]]:
+    from daflow_jax import model_folder
+
+    abstract = model_folder.flatten(model_folder.abstract_variables(config))
+    return {name: tuple(leaf.shape) for name, leaf in abstract.items()}
+
+
+def _layout(config, flat, dtype):
+    """Returns name -> dtype, shape; a dtype asked for is that of parameters, not of statistics."""
+    from daflow_jax import published
+
+    return {
+        name: (
+            published.DTYPES[dtype] if dtype and name.startswith("params/") else flat[name].dtype,
+            shape,
+        )
+        for name, shape in _shapes(config).items()
+    }

@@ -1,0 +1,94 @@
+"""Published checkpoints, whatever they are stored in, as one table of mapped arrays."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from daflow_jax import errors
+from daflow_jax.convert import torch_file
+from daflow_jax.io import safetensors_file
+from daflow_jax.io.mapped import MappedArrays, Region
+
+_INDEX = ".safetensors.index.json"
+_WRAPPERS = ("module.", "_orig_mod.")  # DataParallel, torch.compile
+
+
+def read(path: str | Path) -> MappedArrays:
+    """Returns name -> mapped array; nothing is read yet.
+
+    `path` is a .safetensors file, a PyTorch file, an index of shards (*.safetensors.index.json), or
+    a folder that holds one of them. Prefixes that a wrapper put before all names are removed.
+    Raises UserError for what is missing, damaged, or not only tensors.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = _only_file(path)
+    if path.name.endswith(_INDEX):
+        state = _shards(path)
+    elif path.suffix == ".safetensors":
+        state = safetensors_file.read(path)
+    elif path.suffix == ".npy":
+        state = _npy(path)
+    else:
+        state = torch_file.read(path)
+    return _unwrapped(state)
+
+
+def read_one(path: str | Path) -> Region:
+    """Returns where the only array of a file lies; UserError if it holds several."""
+    state = read(path)
+    if len(state) != 1:
+        raise errors.UserError(path, f"holds {len(state)} arrays", "Give a file with one")
+    return next(iter(state.regions.values()))
+
+
+def _only_file(folder: Path) -> Path:
+    for pattern in (f"*{_INDEX}", "*.safetensors", "*.pth", "*.pt", "*.bin"):
+        found = sorted(folder.glob(pattern))
+        if len(found) > 1:
+            names = ", ".join(p.name for p in found[:5])
+            raise errors.UserError(folder, f"holds several checkpoints ({names})", "Name one")
+        if found:
+            return found[0]
+    raise errors.UserError(folder, "holds no checkpoint", "Give a .safetensors or .pth file")
+
+
+def _shards(index: Path) -> MappedArrays:
+    try:
+        where: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+    except FileNotFoundError:
+        raise errors.UserError(index, "not found", "Check the path") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise errors.UserError(
+            index, f"is not an index of shards ({error})", "Fetch the file again"
+        ) from None
+    files = {}
+    for name in sorted(set(where.values())):
+        file = index.parent / name
+        if not file.is_file():
+            raise errors.UserError(file, f"not found; {index.name} names it", "Fetch this shard")
+        files[name] = safetensors_file.read(file)
+    absent = [name for name, file in where.items() if name not in files[file]]
+    unnamed = [name for file in files.values() for name in file if name not in where]
+    if absent or unnamed:
+        rule = f"its shards lack {absent[:5]} and hold {unnamed[:5]} besides"
+        raise errors.UserError(index, rule, "Index and shards belong to different checkpoints")
+    return MappedArrays({name: files[file].regions[name] for name, file in where.items()})
+
+
+def _npy(path: Path) -> MappedArrays:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise errors.UserError(path, "not found", "Check the path") from None
+    except (ValueError, OSError) as error:
+        raise errors.UserError(path, f"is no array ({error})", "Save it with np.save") from None
+    return MappedArrays({"": Region(path, array.offset, array.dtype, array.shape, array.strides)})
+
+
+def _unwrapped(state: MappedArrays) -> MappedArrays:
+    for prefix in _WRAPPERS:
+        if state and all(name.startswith(prefix) for name in state):
+            state = MappedArrays({n.removeprefix(prefix): r for n, r in state.regions.items()})
+    return state

@@ -1,0 +1,80 @@
+"""Flow as a mixture of two Laplace distributions: a wide one for hard pixels, a narrow one."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+Bounds = tuple[float, float]  # lowest log scale of the narrow part, highest of the wide one
+
+
+def log_scales(info: Float[Array, "*b 4"], bounds: Bounds) -> Float[Array, "*b 2"]:
+    """Returns the clipped log scales: wide in [0, highest], narrow in [lowest, 0]."""
+    lowest, highest = bounds
+    return jnp.stack(
+        [jnp.clip(info[..., 2], 0.0, highest), jnp.clip(info[..., 3], lowest, 0.0)], axis=-1
+    )
+
+
+def uncertainty(
+    info: Float[Array, "*b h w 4"], bounds: Bounds = (0.0, 10.0)
+) -> Float[Array, "*b h w"]:
+    """Returns the mean log scale of the mixture: 0 where the flow is sure (SEA-RAFT's demo)."""
+    weights = jax.nn.softmax(info[..., :2].astype(jnp.float32), axis=-1)
+    return jnp.sum(weights * log_scales(info.astype(jnp.float32), bounds), axis=-1)
+
+
+def negative_log_likelihood(
+    flow: Float[Array, "*b h w 2"],
+    info: Float[Array, "*b h w 4"],
+    target: Float[Array, "*#b h w 2"],
+    bounds: Bounds = (0.0, 10.0),
+) -> Float[Array, "*b h w 2"]:
+    """Returns -log p(target) of each flow component, float32 (SEA-RAFT, eq. 4).
+
+    Args:
+        info: weights before the softmax and log scales of the wide and the narrow distribution;
+            both components share them.
+        bounds: of the log scales, in the order narrow, wide; (0, 0) makes both scales one pixel.
+    """
+    flow, info, target = (x.astype(jnp.float32) for x in (flow, info, target))
+    weights, scales = info[..., :2], log_scales(info, bounds)
+    distance = jnp.abs(target - flow)
+    wide, narrow = (
+        weights[..., i, None]
+        - math.log(2)
+        - scales[..., i, None]
+        - distance * jnp.exp(-scales[..., i, None])
+        for i in (0, 1)
+    )
+    return jnp.logaddexp(*jnp.split(weights, 2, axis=-1)) - jnp.logaddexp(wide, narrow)
+
+
+def mixture_loss(
+    flows: Float[Array, "m *b h w 2"],
+    infos: Float[Array, "m *b h w 4"],
+    target: Float[Array, "*b h w 2"],
+    valid: Float[Array, "*b h w"],
+    gamma: float = 0.85,
+    max_flow: float = 400.0,
+    bounds: Bounds = (0.0, 10.0),
+) -> Float[Array, ""]:
+    """Returns the sum over predictions of gamma^(m-1-i) times the mean negative log-likelihood.
+
+    The mean runs over both components of the pixels where `valid` >= 0.5, the target is shorter
+    than `max_flow` pixels and the likelihood is finite (SEA-RAFT's code); unlike RAFT's it does not
+    shrink with the share of such pixels.
+    """
+    usable = (valid >= 0.5) & (jnp.sum(target**2, axis=-1) < max_flow**2)
+    target = jnp.where(usable[..., None], target, 0.0)
+    likelihood = negative_log_likelihood(flows, infos, target[None], bounds)
+    means = _masked_mean(likelihood, usable[None, ..., None] & jnp.isfinite(likelihood))
+    weights = gamma ** jnp.arange(flows.shape[0] - 1, -1, -1, dtype=jnp.float32)
+    return jnp.sum(weights * means)
+
+
+def _masked_mean(values: Float[Array, "m *b"], mask: Bool[Array, "m *b"]) -> Float[Array, " m"]:
+    axes = tuple(range(1, values.ndim))
+    total = jnp.sum(jnp.where(mask, values, 0.0), axis=axes)
+    return total / jnp.maximum(jnp.sum(mask, axis=axes), 1)
