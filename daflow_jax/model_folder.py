@@ -97,7 +97,7 @@ def save(
     """
     flat = {key: np.asarray(value) for key, value in flatten(variables).items()}
     layout = {key: (value.dtype, value.shape) for key, value in flat.items()}
-    record = dict(name=name, defaults=defaults, training=training, card=card)
+    record: dict[str, Any] = dict(name=name, defaults=defaults, training=training, card=card)
     return write(path, config, layout, flat.items(), **record)
 
 

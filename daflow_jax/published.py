@@ -46,12 +46,10 @@ class Architecture(NamedTuple):
     is_restorer: bool = False
 
 
-_RAFT = dict(
-    rules=raft.RULES,
-    dead=lambda config: raft.DEAD,
-    terms="code BSD-3-Clause (Princeton Vision & Learning Lab); no licence is stated for the "
-    "weights, which were trained on FlyingChairs, FlyingThings3D, Sintel, KITTI and HD1K (as the "
-    "file's name says), some of them for research only",
+_RAFT_TERMS = (
+    "code BSD-3-Clause (Princeton Vision & Learning Lab); no licence is stated for the weights, "
+    "which were trained on FlyingChairs, FlyingThings3D, Sintel, KITTI and HD1K (as the file's "
+    "name says), some of them for research only"
 )
 _ZERO_PROMPT: tuple[engine.Initial, ...] = ((r"params/prompt/(text|pooled)", None),)
 _SD35_TERMS = "Stability AI Community License"
@@ -60,12 +58,16 @@ ARCHITECTURES: dict[str, Architecture] = {
     "raft": Architecture(
         ("raft",),
         r"update_block\.(gru\.convz2|recurrent_block\.convgru2\.convz)\.weight",
-        **_RAFT,
+        raft.RULES,
+        lambda config: raft.DEAD,
+        _RAFT_TERMS,
     ),
     "raft-small": Architecture(
         ("raft-small",),
         r"update_block\.(gru\.convz|recurrent_block\.convgru1\.convz)\.weight",
-        **(_RAFT | {"rules": raft.SMALL_RULES}),
+        raft.SMALL_RULES,
+        lambda config: raft.DEAD,
+        _RAFT_TERMS,
     ),
     "sea-raft": Architecture(
         ("sea-raft-s", "sea-raft-m"),

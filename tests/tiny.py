@@ -24,9 +24,7 @@ def config():
 @functools.cache
 def variables():
     """Returns random variables of `config`, the same in every run."""
-    return jax.tree.map(
-        _drawn(np.random.default_rng(0)), model_folder.abstract_variables(config())
-    )
+    return jax.tree.map(_drawn(np.random.default_rng(0)), model_folder.abstract_variables(config()))
 
 
 def _drawn(rng):

@@ -1,4 +1,4 @@
-"""`daflow export`: a fixed-size function as StableHLO, loadable with JAX alone; or a model folder."""
+"""`daflow export`: a fixed-size function as StableHLO (JAX alone loads it), or a model folder."""
 
 import argparse
 import json
