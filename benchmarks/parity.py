@@ -26,7 +26,7 @@ from tests.train import parity_train
 DOCS = Path(__file__).parents[1] / "docs"
 MEASURES = {
     "absolute": "largest difference",
-    "relative": "largest difference as a share of the published value",
+    "relative": "largest relative difference of the values above 1e-6 of the largest",
     "peak": "largest difference over the largest published magnitude",
     "exact": "0 if all are equal",
 }

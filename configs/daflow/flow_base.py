@@ -16,7 +16,8 @@ def get_config():
     config.task = dict(
         name="optical_flow", iters=12, gamma=0.8, max_flow=400.0, batch_norm="frozen"
     )
-    config.model = dict(name="daflow-base", flow=dict(lookup="matmul"))
+    backbone = dict(dit=dict(lq_key="hq_twice"))  # as lift_base
+    config.model = dict(name="daflow-base", backbone=backbone, flow=dict(lookup="matmul"))
     config.optimizer = dict(
         lr=5e-5, schedule="one_cycle", weight_decay=1e-4, clip_norm=1.0, frozen=("backbone/.*",)
     )
