@@ -26,13 +26,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         **options.examples(
             "daflow eval pairs --model daflow-nano --baseline zero,dis,farneback",
             "daflow eval pairs --baseline dis --degrade calibration:3,h264:4",
-            "daflow eval pairs --predictions daflow_out --limit 10",
+            "daflow eval MPI-Sintel --layout sintel:final --predictions daflow_out --limit 10",
         ),
     )
     parser.add_argument("pairs", nargs="+", metavar="PAIRS", help="folders of pairs")
     options.add_common(parser, "daflow_eval")
     options.add_model(parser, many=True)
     options.add_layout(parser, bucket=1)
+    parser.add_argument(
+        "--layout",
+        default="pairs",
+        metavar="NAME[:SPLIT]",
+        help="of PAIRS: pairs, or a data set as its owner packs it: sintel, kitti, ...",
+    )
     parser.add_argument("--baseline", default="", metavar="LIST", help="of zero,dis,farneback")
     parser.add_argument("--predictions", metavar="DIR", help="stored flow: DATASET/NAME.flo")
     parser.add_argument(
@@ -120,9 +126,13 @@ def parse_degradations(text: str, clean: bool = True) -> list[Degradation]:
 
 
 def _pairs(args):
+    from daflow_jax import layouts
     from daflow_jax.io import pairs
 
-    found = [pair for folder in args.pairs for pair in pairs.read_pairs(folder)]
+    if args.layout == "pairs":
+        found = [pair for folder in args.pairs for pair in pairs.read_pairs(folder)]
+    else:
+        found = [pair for folder in args.pairs for pair in layouts.read_pairs(folder, args.layout)]
     return found[: args.limit]
 
 

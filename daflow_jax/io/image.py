@@ -78,10 +78,15 @@ def read_image(path: str | Path) -> np.ndarray:
 
     Grey is repeated to three channels, alpha is dropped.
     """
-    pixels = decode(read_bytes(path), path)
+    return decode_rgb(read_bytes(path), path)
+
+
+def decode_rgb(data: bytes, where: object) -> np.ndarray:
+    """Returns the bytes of a picture as RGB (h, w, 3), as `read_image` does."""
+    pixels = decode(data, where)
     if pixels.dtype not in (np.uint8, np.uint16):
         rule = f"{pixels.dtype} pixels; images hold 8 or 16 bits"
-        raise UserError(path, rule, "Convert it to a 16-bit .png")
+        raise UserError(where, rule, "Convert it to a 16-bit .png")
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     colour = pixels[..., 2::-1] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, -1)

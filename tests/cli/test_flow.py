@@ -207,7 +207,10 @@ def test_help_is_instant_and_starts_no_jax():
     assert time.monotonic() - begun < 1
 
 
-@pytest.mark.parametrize("verb", [*cli.COMMANDS, "convert flow", "convert weights"])
+NESTED = ("convert flow", "convert weights", "data check", "data stats")
+
+
+@pytest.mark.parametrize("verb", [*cli.COMMANDS, *NESTED])
 def test_every_help_ends_with_three_examples_that_parse(daflow, verb):
     code, out, _ = daflow(*verb.split(), "--help")
     examples = out.split("examples:\n")[1].strip().splitlines()

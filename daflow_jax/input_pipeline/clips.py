@@ -1,0 +1,213 @@
+"""Clips from disk by number: built data sets and folders, and the endless stream drawn from them.
+
+No TensorFlow anywhere; TFDS is only asked where the array_record files are and how they are coded.
+"""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from daflow_jax import layouts
+from daflow_jax.errors import UserError, nearest
+from daflow_jax.input_pipeline import sources
+from daflow_jax.layouts.record import StoredClip
+
+_WINDOW = 0xC11  # purpose of a random draw: which frames of a clip
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """What a clip offers: `layouts.Clip` and `layouts.record.StoredClip` do."""
+
+    name: str
+
+    @property
+    def known(self) -> tuple[bool, ...]:
+        """Which of the forward flows there are."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def read(self, start: int, count: int, backward: bool = False) -> dict[str, np.ndarray]:
+        """Returns the arrays of `count` frames from `start` on."""
+        ...
+
+
+class BuiltSet(Sequence):
+    """Random access to the records of a set written by `python -m data.build`.
+
+    Args:
+        folder: OUT/NAME, or a version of it (OUT/NAME/1.0.0).
+        split: as the build reported, also "train[:50%]"; "all" joins them.
+    """
+
+    def __init__(self, folder: str | Path, split: str = "train"):
+        self.folder, self.split = _finished(folder), split
+        self._check_split()
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> StoredClip:
+        if not 0 <= index < len(self):
+            raise IndexError(f"record {index}; the set has {len(self)}, counted from 0")
+        return StoredClip(self._source[int(index)])
+
+    def __getstate__(self) -> dict:
+        """Returns what a worker process needs; it opens the files itself."""
+        return {"folder": self.folder, "split": self.split}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+
+    @functools.cached_property
+    def _source(self) -> Sequence:
+        return self._builder.as_data_source(split=self.split)
+
+    @functools.cached_property
+    def _builder(self) -> Any:
+        try:
+            import tensorflow_datasets as tfds
+        except ImportError:
+            remedy = "Install daflow-jax[data]"
+            raise UserError(self.folder, "needs tensorflow-datasets", remedy, code=3) from None
+        return tfds.builder_from_directory(str(self.folder))
+
+    def _check_split(self) -> None:
+        name = self.split.partition("[")[0]
+        splits = self._builder.info.splits
+        if name != "all" and name not in splits:
+            raise UserError(f"{self.folder}", f"no split {name!r}", nearest(name, splits))
+
+
+def _finished(folder: str | Path) -> Path:
+    """Returns the folder with dataset_info.json: `folder` itself or its highest version."""
+    folder = Path(folder)
+    found = [path.parent for path in folder.glob("*/dataset_info.json")]
+    found = [path for path in found if "incomplete" not in path.name]
+    if (folder / "dataset_info.json").is_file() and "incomplete" not in folder.name:
+        return folder
+    if not found:
+        rule = "holds no finished data set"
+        raise UserError(folder, rule, "Build it: python -m data.build NAME --source DIR --out DIR")
+    return max(found, key=lambda path: [int(part) for part in path.name.split(".")])
+
+
+class FolderSet(Sequence):
+    """Random access to the clips of a known layout, or of a pairs folder, in place.
+
+    A window of a video is decoded from the video's start on: build a set to train on videos.
+
+    Args:
+        layout: as of `layouts.list_clips`.
+        skip_bad: leave out clips whose files are missing; they are in `skipped`, as (name, error).
+    """
+
+    def __init__(self, root: str | Path, layout: str = "auto", skip_bad: bool = False):
+        self.clips: list[layouts.Clip] = []
+        self.skipped: list[tuple[str, str]] = []
+        for clip in layouts.list_clips(root, layout):
+            try:
+                clip.check()
+            except UserError as error:
+                if not skip_bad:
+                    raise
+                self.skipped.append((clip.name, str(error)))
+            else:
+                self.clips.append(clip)
+        if not self.clips:
+            raise UserError(root, f"all {len(self.skipped)} clips are broken", self.skipped[0][1])
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> layouts.Clip:
+        return self.clips[index]
+
+
+class ClipStream:
+    """An endless stream of windows of clips: item i is number `start` + i of the stream `seed`.
+
+    Every pass over the set has an order of its own, and every clip a window drawn among those
+    with most known flow. Items are a function of (set, seed, number) alone.
+
+    Args:
+        clips: a `BuiltSet`, a `FolderSet`, or any sequence of `Readable`.
+        frames: of a window; a shorter clip repeats its last frame, with flow that is not valid.
+        backward: read flow_back as well, where there is any.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence,
+        frames: int,
+        seed: int = 0,
+        start: int = 0,
+        backward: bool = False,
+    ):
+        if frames < 2:
+            raise UserError("frames", f"{frames}; a window has at least 2", "Raise it")
+        self.clips, self.frames, self.seed, self.start = clips, frames, seed, start
+        self.backward = backward
+
+    def __len__(self) -> int:
+        return sources.NUM_CLIPS - self.start
+
+    def __getitem__(self, index: int) -> dict:
+        """Returns {"index", hq, flow, valid, maybe lq and occlusion, with `backward` ..._back}.
+
+        Frames are float32 in [0, 1]; shapes as in `batch.Batch` without b, at the clip's own size.
+        Where no flow is known it is 0 and not valid; lq and occlusion are absent if unknown.
+        """
+        number = self.start + int(index)
+        clip = self.clips[self.place(number)]
+        first = _draw_window(clip, self.frames, self._rng(number))
+        count = min(self.frames, len(clip))
+        arrays = clip.read(first, count, self.backward)
+        arrays = {key: _lengthened(key, x, self.frames) for key, x in arrays.items()}
+        frames = {key: _as_float(arrays[key]) for key in ("lq", "hq") if key in arrays}
+        for suffix in ("", "_back") if self.backward else ("",):
+            pairs = (self.frames - 1, *arrays["hq"].shape[1:3])
+            arrays.setdefault(f"flow{suffix}", np.zeros((*pairs, 2), np.float32))
+            arrays.setdefault(f"valid{suffix}", np.zeros(pairs, bool))
+        return {"index": np.int64(number), **arrays, **frames}
+
+    def place(self, number: int) -> int:
+        """Returns which clip of the set item `number` of the stream is drawn from."""
+        epoch, place = divmod(number, len(self.clips))
+        return int(_order(self.seed % 2**64, epoch, len(self.clips))[place])
+
+    def _rng(self, number: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed % 2**64, number, _WINDOW])
+
+
+@functools.lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, size: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(size)
+
+
+def _draw_window(clip: Readable, frames: int, rng: np.random.Generator) -> int:
+    """Returns the first frame of a window, drawn among those that know most flows."""
+    count = len(clip)
+    if count <= frames:
+        return 0
+    known = np.convolve(clip.known, np.ones(frames - 1, int), "valid")
+    return int(rng.choice(np.flatnonzero(known == known.max())))
+
+
+def _lengthened(key: str, array: np.ndarray, frames: int) -> np.ndarray:
+    """Returns the array for `frames` frames: the last one repeated, flow to it unknown."""
+    is_frame = key in ("lq", "hq")
+    missing = (frames if is_frame else frames - 1) - len(array)
+    if missing <= 0:
+        return array
+    last = array[-1:] if is_frame else np.zeros_like(array[-1:])
+    return np.concatenate([array, np.repeat(last, missing, axis=0)])
+
+
+def _as_float(frames: np.ndarray) -> np.ndarray:
+    largest = 65535 if frames.dtype == np.uint16 else 255
+    return frames.astype(np.float32) * np.float32(1 / largest)
