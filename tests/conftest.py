@@ -1,11 +1,14 @@
-"""Eight fake CPU devices, and one compilation cache for this run and the commands it starts."""
+"""Eight fake CPU devices, quick compilation, and one cache of programs for a worker and the
+commands that it starts."""
 
 import os
 import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+    os.environ.get("XLA_FLAGS", "")
+    + " --xla_force_host_platform_device_count=8"
+    + " --xla_backend_optimization_level=0"  # compiling takes longer than running here
 )
 _cache = tempfile.TemporaryDirectory(prefix="daflow-test-cache-")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
