@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax.convert import engine
+from daflow_jax.convert import engine, rules
 from daflow_jax.models.vae import convert
 from daflow_jax.models.vae.config import VAEConfig
 from daflow_jax.models.vae.model import VAE
@@ -90,13 +90,6 @@ def vae_full(seed):
         yield Row(name, golden.nchw(np.asarray(found[name])), want, VAE_BOUND, "peak")
 
 
-def _pair(pattern, path, layout=engine.conv):
-    return [
-        (pattern + r"\.weight", f"params/{path}/kernel", layout),
-        (pattern + r"\.bias", f"params/{path}/bias", engine.same),
-    ]
-
-
 def _transposed(x):
     """(in, out, kh, kw) -> (in, kh, kw, out)."""
     return x.transpose(0, 2, 3, 1)
@@ -104,19 +97,20 @@ def _transposed(x):
 
 def _dpt_rules(config, trunk=""):
     up = "".join(str(i) for i, factor in enumerate(config.resize) if factor > 1)
-    upsampling = _pair(rf"resize_layers\.([{up}])", rf"{trunk}resize_\1", _transposed) if up else []
+    upsampling = (
+        rules.layer(rf"resize_layers\.([{up}])", rf"{trunk}resize_\1", _transposed) if up else []
+    )
     one = engine.dense_from_conv
     return upsampling + [
-        (r"norm\.weight", f"params/{trunk}norm/scale", engine.same),
-        (r"norm\.bias", f"params/{trunk}norm/bias", engine.same),
-        *_pair(r"projects\.(\d)", rf"{trunk}project_\1", one),
-        *_pair(r"resize_layers\.(3)", rf"{trunk}resize_\1"),
-        *_pair(r"scratch\.(layer\d_rn)", rf"{trunk}\1"),
-        *_pair(r"scratch\.(refinenet\d)\.out_conv", rf"{trunk}\1/out_conv", one),
-        *_pair(r"scratch\.(refinenet\d)\.resConfUnit(\d)\.(conv\d)", rf"{trunk}\1/unit\2/\3"),
-        *_pair(r"scratch\.output_conv1", f"{trunk}output_conv"),
-        *_pair(r"scratch\.output_conv2\.0", "hidden"),
-        *_pair(r"scratch\.output_conv2\.2", "output", one),
+        *rules.norm("norm", f"{trunk}norm"),
+        *rules.layer(r"projects\.(\d)", rf"{trunk}project_\1", one),
+        *rules.layer(r"resize_layers\.(3)", rf"{trunk}resize_\1"),
+        *rules.layer(r"scratch\.(layer\d_rn)", rf"{trunk}\1"),
+        *rules.layer(r"scratch\.(refinenet\d)\.out_conv", rf"{trunk}\1/out_conv", one),
+        *rules.layer(r"scratch\.(refinenet\d)\.resConfUnit(\d)\.(conv\d)", rf"{trunk}\1/unit\2/\3"),
+        *rules.layer(r"scratch\.output_conv1", f"{trunk}output_conv"),
+        *rules.layer(r"scratch\.output_conv2\.0", "hidden"),
+        *rules.layer(r"scratch\.output_conv2\.2", "output", one),
     ]
 
 
@@ -126,8 +120,8 @@ def head_variables(module, params, seed, levels, grid):
     state = weights.state_dict(dict(params), seed)
     whole = isinstance(module, vggt.VGGTHead)
     config = module.config.trunk if whole else module.config
-    rules = _dpt_rules(config, "trunk/" if whole else "")
-    return engine.unflatten(engine.convert(state, rules, target).parameters)
+    table = _dpt_rules(config, "trunk/" if whole else "")
+    return engine.unflatten(engine.convert(state, table, target).parameters)
 
 
 def _run_head(module, params, seed, levels, grid):
@@ -194,8 +188,8 @@ def _dpt_parts(seed, arrays, file):
     params = dict(file["heads"]["r2211_noup"]["params"])
     state = weights.state_dict({k: v for k, v in params.items() if k.startswith(prefix)}, seed)
     unit, x = dpt.ResidualUnit(), jnp.asarray(golden.nhwc(arrays["rcu.in"]))
-    rules = _pair(r".*\.(conv\d)", r"\1")
-    flat = engine.convert(state, rules, golden.shapes(unit, x)).parameters
+    table = rules.layer(r".*\.(conv\d)", r"\1")
+    flat = engine.convert(state, table, golden.shapes(unit, x)).parameters
     out = golden.jit(unit.apply)(engine.unflatten(flat), x)
     yield Row("rcu.out", golden.nchw(out), arrays["rcu.out"], DPT_BOUND, "peak")
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from daflow_jax.convert.engine import Dead, Initial, Rule, conv, dense, same
+from daflow_jax.convert import rules
+from daflow_jax.convert.engine import Dead, Initial, Rule, dense, same
 from daflow_jax.models.dit4sr.config import DiTConfig
 from daflow_jax.models.vae import convert as vae_convert
 from daflow_jax.nn import embed
@@ -12,24 +13,13 @@ _PATH = r"blocks_\1/"
 
 
 def _dense(pattern: str, path: str) -> list[Rule]:
-    """Returns the rules for the weight and bias of one linear layer."""
-    return [
-        (pattern + r"\.weight", f"params/{path}/kernel", dense),
-        (pattern + r"\.bias", f"params/{path}/bias", same),
-    ]
-
-
-def _conv(pattern: str, path: str) -> list[Rule]:
-    return [
-        (pattern + r"\.weight", f"params/{path}/kernel", conv),
-        (pattern + r"\.bias", f"params/{path}/bias", same),
-    ]
+    return rules.layer(pattern, path, dense)
 
 
 _PROJECTIONS = r"(to_[qkv]|to_[qkv]_control|to_out_control|add_[qkv]_proj|to_add_out)"
 
 RULES: tuple[Rule, ...] = (
-    *_conv(r"pos_embed\.proj", "stem"),
+    *rules.layer(r"pos_embed\.proj", "stem"),
     *_dense(r"time_text_embed\.timestep_embedder\.(linear_[12])", r"time_embed/\1"),
     *_dense(r"time_text_embed\.text_embedder\.(linear_[12])", r"pooled_embed/\1"),
     *_dense(r"context_embedder", "context_embed"),
@@ -41,7 +31,7 @@ RULES: tuple[Rule, ...] = (
     (_BLOCK + r"(attn2?)\.(norm_\w+)\.weight", "params/" + _PATH + r"\2/\3/scale", same),
     *_dense(_BLOCK + r"(ff|ff_context)\.net\.0\.proj", _PATH + r"\2/proj_in"),
     *_dense(_BLOCK + r"(ff|ff_context)\.net\.2", _PATH + r"\2/proj_out"),
-    *_conv(_BLOCK + r"ff\.control_conv", _PATH + "ff/control_conv"),
+    *rules.layer(_BLOCK + r"ff\.control_conv", _PATH + "ff/control_conv"),
 )
 
 
@@ -55,8 +45,8 @@ def restorer_rules() -> tuple[Rule, ...]:
     parts = (("dit", RULES), ("vae", vae_convert.RULES))
     placed = (
         (pattern, path.replace("params/", f"params/{part}/", 1), layout)
-        for part, rules in parts
-        for pattern, path, layout in rules
+        for part, table in parts
+        for pattern, path, layout in table
     )
     return (*placed, (r"prompt\.(text|pooled)", r"params/prompt/\1", same))
 
