@@ -131,7 +131,7 @@ Fixtures without a network are checked array by array in their own tests:
 
 {others}
 
-Not applicable: `pwcnet_*` (PWC-Net is not built), `augment_*` (RAFT's augmentation is not built).
+Not applicable: `pwcnet_*` (PWC-Net is not built), `augment_*` (no JAX; `test_augment.py`).
 
 ## bfloat16
 

@@ -16,6 +16,9 @@ class UserError(Exception):
         sentence = f"{self.where}: {rule.rstrip('.')}."
         super().__init__(f"{sentence} {remedy.rstrip('.')}." if remedy else sentence)
 
+    def __reduce__(self) -> tuple:
+        return type(self), (self.where, self.rule, self.remedy, self.code)
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns a remedy that lists the known names, the nearest to `name` first if one is near."""

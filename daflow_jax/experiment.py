@@ -75,7 +75,7 @@ def build(config: Any) -> loop.Experiment:
         frozen=optimizing.frozen,
         eval=evaluating,
         eval_sets={
-            data.name: SOURCES[source].evaluation(data, train.batch_size, evaluating.batches)
+            sources.HELD_OUT: SOURCES[source].evaluation(data, train.batch_size, evaluating.batches)
         },
         checkpoint=parts["checkpoint"],
         log=parts["log"],
@@ -139,8 +139,21 @@ def build_data(config: Mapping[str, Any], seed: int) -> tuple[sources.DataConfig
         )
     scene = section(scenes.SceneConfig, {"data.scene": values.pop("scene", {})}, "data.scene")
     degrade = section(sources.DegradeConfig, config, "degrade")
-    given = {"scene": scene, "degrade": degrade, "seed": seed}
+    listed = values.pop("sources", ())
+    given = {"scene": scene, "degrade": degrade, "seed": seed, "sources": _sources(listed)}
+    if listed and source == "device":
+        rule = "files are read on the host"
+        raise errors.UserError("config.data.source", rule, 'Set it to "host"')
     return section(sources.DataConfig, {"data": values}, "data", **given), source
+
+
+def _sources(listed: Any) -> tuple[sources.Source, ...]:
+    if not isinstance(listed, tuple) or not all(isinstance(x, Mapping) for x in listed):
+        remedy = "Write (dict(kind=..., path=..., weight=...), ...)"
+        raise errors.UserError("config.data.sources", "is no list of sources", remedy)
+    names = [f"data.sources[{place}]" for place in range(len(listed))]
+    pairs = zip(names, listed, strict=True)
+    return tuple(section(sources.Source, {name: values}, name) for name, values in pairs)
 
 
 class HostSource:

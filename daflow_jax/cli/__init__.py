@@ -16,7 +16,7 @@ COMMANDS = {  # verb: (module, one line)
     "restore": ("restore", "restore images, folders and videos with a trained restorer"),
     "degrade": ("degrade", "make images, folders, videos or pairs worse by a recorded recipe"),
     "eval": ("evaluate", "errors of models, baselines or stored flow on pairs with true flow"),
-    "data": ("data", "check and describe folders of data"),
+    "data": ("data", "check, describe and label folders of data"),
     "doctor": ("doctor", "check versions, devices, memory, cache and optional parts"),
     "export": ("export", "save a fixed-size function as StableHLO for serving"),
     "convert": ("convert", "flow file formats; published PyTorch weights to a model folder"),

@@ -1,4 +1,4 @@
-"""`daflow data`: is a folder of data sound, and what is in it."""
+"""`daflow data`: is a folder of data sound, what is in it, and what moves in it."""
 
 import argparse
 import json
@@ -6,23 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from daflow_jax import errors
-from daflow_jax.cli import console, options
+from daflow_jax.cli import console, label, options
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Adds the verb with its two kinds."""
+    """Adds the verb with its kinds."""
     parser = subparsers.add_parser(
         "data",
-        help="check and describe folders of data",
+        help="check, describe and label folders of data",
         **options.examples(
             "daflow data check pairs/",
             "daflow data check MPI-Sintel --layout sintel --limit 20",
             "daflow data stats pairs/ --json",
+            "daflow data label clips/ --model raft/ --iters 20 --out labels",
         ),
     )
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
     _add_check(kinds)
     _add_stats(kinds)
+    label.add_kind(kinds, _LAYOUT_HELP)
+
+
+_LAYOUT_HELP = "pairs, sintel, kitti2012, kitti2015, chairs, things, spring, ... (auto)"
 
 
 def _add_check(kinds: argparse._SubParsersAction) -> None:
@@ -71,7 +76,7 @@ def _add_shared(parser: argparse.ArgumentParser, out: str) -> None:
         "--layout",
         default="auto",
         metavar="NAME[:SPLIT]",
-        help="pairs, sintel, kitti2012, kitti2015, chairs, things, spring, tartanair, ... (auto)",
+        help=_LAYOUT_HELP,
     )
     text = "read N clips only, spread evenly"
     parser.add_argument("--limit", type=options.at_least(1), metavar="N", help=text)
@@ -82,7 +87,7 @@ def _add_shared(parser: argparse.ArgumentParser, out: str) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code of the chosen kind."""
-    return (_check if args.kind == "check" else _stats)(args)
+    return {"check": _check, "stats": _stats, "label": label.run}[args.kind](args)
 
 
 def _clips(args: argparse.Namespace):

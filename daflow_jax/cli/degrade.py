@@ -1,6 +1,7 @@
 """daflow degrade: images, folders, videos or a pairs folder, made worse by a recorded recipe."""
 
 import argparse
+import functools
 import itertools
 import json
 import shutil
@@ -15,35 +16,42 @@ from daflow_jax import errors
 from daflow_jax.cli import console, options
 
 _CLIP_BYTES = 3e8  # [choice] float32 frames held at once; a codec starts anew after them
+_FRAMES = 300  # [choice] frames that parameters are drawn for at most; longer clips repeat them
 
 
 def add_parser(subparsers) -> None:
     """Adds the verb and its options."""
-    from daflow_jax.degrade import recipes
-
     parser = subparsers.add_parser(
         "degrade",
         help="make images, folders, videos or pairs worse by a recorded recipe",
         description=(
             "Writes the same tree with degraded frames (.png, videos as .mp4 of high quality) and "
             "recipe.json, which --recipe takes to repeat the run to the same frames. In a pairs "
-            "folder the original frames stay beside as clean1, clean2."
+            "folder the original frames stay beside as clean1, clean2. The published pipelines "
+            "realbasicvsr, star, dit4sr, dit4sr_online draw from their whole ranges, or with "
+            "--level from a part of them."
         ),
         **options.examples(
-            "daflow degrade clip/ --recipe h264 --level 4",
-            "daflow degrade video.mp4 --recipe lowlight --out dark",
-            "daflow degrade pairs/ --recipe mixed --level 3 --seed 7 --out pairs_bad",
+            "daflow degrade clip/ --recipe h264_compression --level 4",
+            "daflow degrade video.mp4 --recipe low_light --out dark",
+            "daflow degrade pairs/ --recipe realbasicvsr --seed 7 --out pairs_bad",
         ),
     )
     parser.add_argument("inputs", nargs="+", metavar="IN", help="images, folders, globs, videos")
-    names = "|".join(recipes.NAMES)
-    parser.add_argument("--recipe", default="mixed", metavar="NAME|FILE", help=f"{names} or .json")
-    parser.add_argument("--level", type=float, default=3, help="1 mild to 5 severe (3)")
+    parser.add_argument(
+        "--recipe",
+        default="realbasicvsr",
+        metavar="NAME|FILE",
+        help="(realbasicvsr) a pipeline, a corruption (a wrong name lists all) or a recipe.json",
+    )
+    parser.add_argument(
+        "--level", type=float, help="1 mild to 5 severe (3; published pipelines: their whole range)"
+    )
     parser.add_argument(
         "--consistent-in-time",
         action=argparse.BooleanOptionalAction,
-        default=True,
-        help="one draw of the parameters for all frames of a sequence (the default)",
+        help="one draw of the parameters for all frames of a sequence, or one for each (what the "
+        "recipe does by itself: star, dit4sr one for each)",
     )
     parser.add_argument("--recursive", action="store_true", help="also folders inside folders")
     options.add_common(parser, "daflow_degraded")
@@ -56,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
     talk, book = console.Console(args.quiet), _Book(args)
     done, failures = {}, []
-    for name, work in _plan(args, talk):
-        recipe = book.recipe(name)
+    for name, frames, work in _plan(args, talk):
+        recipe = book.recipe(name, frames)
         try:
             written = work(recipe)
         except errors.UserError as error:
@@ -96,24 +104,24 @@ class _Book:
     def head(self) -> dict:
         """Returns what recipe.json says about the whole run."""
         args = self._args
-        mode = "clip" if args.consistent_in_time else "frame"
         return {
             "schema": 1,
             "recipe": args.recipe,
-            "level": args.level,
-            "mode": mode,
+            "level": _level(args),
+            "mode": _mode(args),
             "seed": args.seed,
         }
 
-    def recipe(self, name: str):
-        """Returns the recipe of the sequence `name`."""
+    def recipe(self, name: str, frames: int | None = None):
+        """Returns the recipe of the sequence `name`; parameters repeat after `frames`."""
         from daflow_jax.degrade import pipeline
 
         if self._stored is not None:
             return self._replay(name)
         rng = np.random.default_rng([self._args.seed, zlib.crc32(name.encode())])
-        frames = 1 if self._args.consistent_in_time else 1000  # repeated after that many
-        return pipeline.named(self._args.recipe, self._args.level, rng, frames)
+        name, level = self._args.recipe, _level(self._args)
+        frames = min(frames or _FRAMES, _FRAMES)
+        return pipeline.named(name, level, rng, frames, _mode(self._args))
 
     def _replay(self, name: str):
         from daflow_jax.degrade import pipeline
@@ -128,8 +136,20 @@ class _Book:
         return pipeline.Recipe.from_json(json.dumps(stored))
 
 
+def _level(args: argparse.Namespace) -> float | int:
+    """Returns the level; 0 is the whole range of a published pipeline."""
+    from daflow_jax.degrade import published
+
+    return args.level if args.level is not None else 0 if args.recipe in published.PIPELINES else 3
+
+
+def _mode(args: argparse.Namespace) -> str | None:
+    return {True: "clip", False: "frame", None: None}[args.consistent_in_time]
+
+
 def _plan(args: argparse.Namespace, talk: console.Console) -> Iterator[tuple]:
-    """Yields (name, function from a recipe to the written path) of every sequence and pair."""
+    """Yields name, number of frames (or None), and a function from a recipe to the written path, of
+    every sequence and pair."""
     from daflow_jax import sequences
     from daflow_jax.io import pairs
 
@@ -140,7 +160,7 @@ def _plan(args: argparse.Namespace, talk: console.Console) -> Iterator[tuple]:
             inside = folder.relative_to(text)
             target = Path(args.out) / inside
             name = inside.as_posix() if inside.parts else folder.absolute().name
-            yield name, lambda recipe, f=folder, t=target: _pair(f, t, recipe, args)
+            yield name, 4, lambda recipe, f=folder, t=target: _pair(f, t, recipe, args)
         others += [] if folders else [text]
     if not others:
         return
@@ -148,7 +168,8 @@ def _plan(args: argparse.Namespace, talk: console.Console) -> Iterator[tuple]:
     if found.note:
         talk.note(found.note)
     for sequence in found:
-        yield sequence.name, lambda recipe, s=sequence: _sequence(s, recipe, args, talk)
+        work = functools.partial(_sequence, sequence, args=args, talk=talk)
+        yield sequence.name, sequence.length, work
 
 
 def _sequence(sequence, recipe, args: argparse.Namespace, talk: console.Console) -> Path:
@@ -195,7 +216,8 @@ def _pair(folder: Path, target: Path, recipe, args: argparse.Namespace) -> Path:
     if _is_kept(targets, args):
         return target
     pictures = [image.read_image(path) for path in frames]
-    for path, frame in zip(targets, _degraded(pictures, recipe), strict=True):
+    flow = _true_flow(files, len(frames)) if recipe.needs_flow else None
+    for path, frame in zip(targets, _degraded(pictures, recipe, flow), strict=True):
         image.write_image(path, frame)
     for path in files:
         if path not in frames:
@@ -206,22 +228,38 @@ def _pair(folder: Path, target: Path, recipe, args: argparse.Namespace) -> Path:
             shutil.copyfile(path, copy)
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     meta["frames"] = {path.stem: path.name for path in targets}
-    meta["degradation"] = {"recipe": args.recipe, "level": args.level, "seed": args.seed}
+    meta["degradation"] = {"recipe": args.recipe, "level": _level(args), "seed": args.seed}
     meta["clean"] = clean[next(path for path in frames if path.stem == "frame1")].name
     atomic.write_text(target / "meta.json", json.dumps(meta, indent=1))
     return target
 
 
-def _degraded(frames: Iterable[np.ndarray], recipe) -> Iterator[np.ndarray]:
-    """Yields degraded uint8 frames, holding one piece of the clip at a time."""
+def _true_flow(files: list[Path], frames: int) -> np.ndarray | None:
+    """Returns the pair's flow, lent to the neighbouring frames too, 0 where it is not known."""
+    from daflow_jax.io import flow as flow_files
+
+    for path in files:
+        if path.stem == "flow":
+            flow, valid = flow_files.read_flow(path)
+            known = np.where(valid[..., None], np.nan_to_num(flow), 0)
+            return np.repeat(known[None], frames - 1, 0)
+    return None
+
+
+def _degraded(
+    frames: Iterable[np.ndarray], recipe, flow: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """Yields degraded uint8 frames, holding one piece of the clip at a time (all, with a flow)."""
     from daflow_jax.degrade import pipeline
 
     frames, start = iter(frames), 0
     for first in frames:
-        count = int(np.clip(_CLIP_BYTES / (4 * first.size), 2, 250))
+        count = (
+            int(np.clip(_CLIP_BYTES / (4 * first.size), 2, 250)) if flow is None else len(flow) + 1
+        )
         held = [first, *itertools.islice(frames, count - 1)]
         piece = np.stack([(f >> 8).astype(np.uint8) if f.dtype == np.uint16 else f for f in held])
-        yield from pipeline.apply(recipe, piece, start)
+        yield from pipeline.apply(recipe, piece, start, flow)
         start += len(held)
 
 

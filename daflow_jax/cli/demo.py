@@ -40,10 +40,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing frames, flow, picture and summary.json."""
-    from daflow_jax.cli import evaluate, measure, methods
+    from daflow_jax.cli import degradations as degraded
+    from daflow_jax.cli import measure, methods
 
     begun = time.monotonic()
-    degradations = evaluate.parse_degradations(args.degrade, clean=False)
+    degradations = degraded.parse(args.degrade, clean=False)
     options.start(args)
     talk = console.Console(args.quiet)
     model = options.load(args, args.model, talk.note)
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         *map(methods.of_baseline, _BASELINES),
     ]
     clean, flow, valid, occluded = _clip(args)
-    frames = degradations[0].apply(clean, args.seed)
+    frames = degradations[0].apply(clean, args.seed, flow)
     estimates = {method.name: method(frames[0], frames[1]) for method in compared}
     scores = {
         name: measure.ratio(measure.pair_sums(estimate, flow, valid, occluded)["epe"])

@@ -4,9 +4,7 @@ import argparse
 import hashlib
 import json
 import sys
-import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,12 +19,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="errors of models, baselines or stored flow on pairs with true flow",
         description=(
             "PAIRS is a folder DATASET/NAME/{frame1.png,frame2.png,flow.flo,meta.json}. Averages "
-            "are means of pairs per data set, then over data sets."
+            "are means of pairs per data set, then over data sets; intervals are a 95 % bootstrap "
+            "over clips. With clean and degraded frames R is the distance between both estimates "
+            "(RobustSpring). --submission writes the files that a benchmark's server takes."
         ),
         **options.examples(
             "daflow eval pairs --model daflow-nano --baseline zero,dis,farneback",
             "daflow eval pairs --baseline dis --degrade calibration:3,h264:4",
             "daflow eval MPI-Sintel --layout sintel:final --predictions daflow_out --limit 10",
+            "daflow eval MPI-Sintel --submission sintel --model raft --iters 32 --init warm",
         ),
     )
     parser.add_argument("pairs", nargs="+", metavar="PAIRS", help="folders of pairs")
@@ -47,6 +48,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--no-clean", action="store_true", help="degraded frames only")
     parser.add_argument("--limit", type=options.at_least(1), metavar="N", help="first N pairs only")
     parser.add_argument("--worst", type=options.at_least(0), default=3, help="pictures (3)")
+    parser.add_argument(
+        "--submission",
+        choices=("kitti", "sintel"),
+        help="write flow of the test frames as that benchmark takes it; no errors are known",
+    )
+    parser.add_argument(
+        "--init", choices=("zero", "warm"), default="zero", help="start of each pair (zero)"
+    )
     parser.add_argument("--max-epe", type=float, metavar="PX", help="exit 4 if the first is worse")
     parser.add_argument(
         "--min-epe-drop",
@@ -56,32 +65,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
 
 
-class Degradation(NamedTuple):
-    """A named recipe at a level; "clean" has level 0."""
-
-    recipe: str
-    level: float
-
-    def __str__(self) -> str:
-        return self.recipe if self.recipe == "clean" else f"{self.recipe}:{self.level:g}"
-
-    def apply(self, frames: np.ndarray, seed: int) -> np.ndarray:
-        """Returns frames (f, h, w, 3) as the method sees them; uint8 unless clean."""
-        if self.recipe == "clean":
-            return frames
-        from daflow_jax.degrade import pipeline
-
-        if frames.dtype == np.uint16:
-            frames = (frames >> 8).astype(np.uint8)
-        recipe = pipeline.named(self.recipe, self.level, np.random.default_rng(seed))
-        return pipeline.apply(recipe, frames)
-
-
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing results."""
-    from daflow_jax.cli import results
+    from daflow_jax.cli import degradations as degraded
+    from daflow_jax.cli import results, submission
 
-    degradations = parse_degradations(args.degrade, clean=not args.no_clean)
+    if args.submission:
+        return submission.run(args)
+    if args.init == "warm":
+        rule = "pairs do not follow each other"
+        raise errors.UserError("--init warm", rule, "Use it with --submission sintel")
+    degradations = degraded.parse(args.degrade, clean=not args.no_clean)
     pairs = _pairs(args)
     options.start(args)
     talk = console.Console(args.quiet)
@@ -93,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         raise errors.UserError(
             args.pairs[0], failures[0]["error"].rstrip("."), "No pair was usable"
         )
-    scores = _scores(rows, methods, degradations)
+    scores = _scores(rows, methods, degradations, args.seed)
     summary = _summary(args, methods, scores, rows, digest, failures)
     table = results.table(scores)
     results.write(Path(args.out), summary, rows, table)
@@ -101,28 +95,6 @@ def run(args: argparse.Namespace) -> int:
         _worst_pictures(args, pairs, rows, methods[0], degradations)
     print(json.dumps(summary) if args.json else table)
     return _verdict(args, methods, scores) or (5 if failures else 0)
-
-
-def parse_degradations(text: str, clean: bool = True) -> list[Degradation]:
-    """Returns the degradations of "recipe:level,...", clean frames first if wanted."""
-    from daflow_jax.degrade import pipeline
-
-    found = [Degradation("clean", 0)] if clean else []
-    for part in filter(None, text.split(",")):
-        name, _, level = part.strip().partition(":")
-        try:
-            degradation = Degradation(name, float(level or 3))
-        except ValueError:
-            rule = f"{level!r} is no level"
-            raise errors.UserError(f"--degrade {part}", rule, "Write RECIPE:LEVEL, 1..5") from None
-        try:
-            pipeline.named(*degradation, np.random.default_rng(0))
-        except errors.UserError as error:
-            raise errors.UserError(f"--degrade {part}", error.rule, error.remedy) from None
-        found.append(degradation)
-    if not found:
-        raise errors.UserError("--no-clean", "leaves nothing to evaluate", "Add --degrade h264:3")
-    return found
 
 
 def _pairs(args):
@@ -170,27 +142,36 @@ def _evaluate(pairs, methods, degradations, args, talk):
 
 
 def _one(pair, methods, degradations, seed, digest):
+    from daflow_jax.cli import degradations as degraded
     from daflow_jax.cli import measure
 
-    truth, rows = pair.load(), []
+    truth, rows, clean_flow = pair.load(), [], {}
     if not truth.valid.any():
         remedy = "Mend it or leave the pair out"
         raise errors.UserError(pair.name, "no pixel has a valid true flow", remedy)
     clean = np.stack([truth.frame1, truth.frame2])
     for array in (clean, truth.flow, truth.valid):
         digest.update(np.ascontiguousarray(array))
+    seed = degraded.pair_seed(pair, seed)
+    beside = pair.neighbour() if any(method.window > 2 for method in methods) else None
     for degradation in degradations:
-        frames = degradation.apply(clean, pair_seed(pair, seed))
+        frames, third = _seen(degradation, clean, beside, seed, truth.flow)
         for method in methods:
-            flow = method(frames[0], frames[1], pair)
-            sums = measure.pair_sums(flow, truth.flow, truth.valid, truth.occluded)
+            flow = method(frames[0], frames[1], pair, third)
+            sums = measure.pair_sums(flow, *truth[2:])
+            if degradation.recipe == "clean":
+                clean_flow[method.name] = flow
+            elif method.looks and method.name in clean_flow:
+                sums |= measure.distance_sums(flow, clean_flow[method.name])
             rows.append(
                 {
                     "dataset": pair.dataset,
                     "name": pair.name,
+                    "clip": pair.group,
                     "method": method.name,
                     "degradation": str(degradation),
-                    "seed": pair_seed(pair, seed),
+                    "seed": seed,
+                    "frames": 2 if third is None else min(method.window, 3),
                     "pixels": sums["epe"][1],
                     **{key: measure.ratio(value) for key, value in sums.items()},
                     "seconds": round(method.seconds[-1], 4),
@@ -200,28 +181,38 @@ def _one(pair, methods, degradations, seed, digest):
     return rows
 
 
-def pair_seed(pair: Any, seed: int) -> int:
-    """Returns the seed of a pair's degradation: of its name, not of its place in the list."""
-    return zlib.crc32(f"{pair.name}/{seed}".encode())
+def _seen(degradation, clean, beside, seed, flow):
+    """Returns the two frames that all methods see, and the third for those that want one."""
+    frames = degradation.apply(clean, seed, flow)
+    if beside is None:
+        return frames, None
+    third = degradation.third(clean, beside.frame, seed, flow)
+    return frames, beside._replace(frame=third)
 
 
-def _scores(rows, methods, degradations):
+def _scores(rows, methods, degradations, seed):
     from daflow_jax.cli import measure
 
     def select(degradation, method):
         names = (str(degradation), method.name)
         return [row for row in rows if (row["degradation"], row["method"]) == names]
 
-    return {
-        str(d): {method.name: measure.summary(select(d, method)) for method in methods}
-        for d in degradations
-    }
+    def score(degradation, method):
+        own = select(degradation, method)
+        scores = measure.summary(own, seed)
+        if method is methods[0]:
+            return scores
+        above = measure.difference(own, select(degradation, methods[0]), seed)
+        return {**scores, "epe_above_first": above}
+
+    return {str(d): {method.name: score(d, method) for method in methods} for d in degradations}
 
 
 def _summary(args, methods, scores, rows, digest, failures):
-    from daflow_jax.cli import results
+    from daflow_jax.cli import measure, results
 
     def block(method):
+        thirds = {r["name"] for r in rows if r["method"] == method.name and r["frames"] > 2}
         entries = []
         for name, by_method in scores.items():
             recipe, _, level = name.partition(":")
@@ -230,6 +221,8 @@ def _summary(args, methods, scores, rows, digest, failures):
         return {
             "model": {**method.record, "name": method.name},
             "degradation": entries,
+            "robustness": measure.over_degradations(entries),
+            "pairs_with_third_frame": len(thirds),
             "speed": method.speed(),
         }
 
@@ -264,8 +257,10 @@ def _worst_pictures(args, pairs, rows, method, degradations):
         pair = by_name[row["name"]]
         truth = pair.load()
         clean = np.stack([truth.frame1, truth.frame2])
-        frames = by_text[row["degradation"]].apply(clean, row["seed"])
-        flow = method(frames[0], frames[1], pair)
+        beside = pair.neighbour() if method.window > 2 else None
+        degradation = by_text[row["degradation"]]
+        frames, third = _seen(degradation, clean, beside, row["seed"], truth.flow)
+        flow = method(frames[0], frames[1], pair, third)
         label = f"{row['name']}_{row['degradation']}".replace(":", "").replace("/", "_")
         file = Path(args.out) / "worst" / f"{rank}_{label}.png"
         pictures.write_comparison(file, frames, truth, flow)

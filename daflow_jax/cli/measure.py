@@ -8,14 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from daflow_jax.cli import intervals
 from daflow_jax.metrics import flow as flow_metrics
 
 LEFT_OUT = ("replica360", "tiny")  # a panorama and toy patterns say nothing about an average
 HEADLINES = ("epe", "out1", "out3", "out5", "fl_all")
+_KINDS = ("occluded", "visible", "reliable")
+ROBUSTNESS = {"epe": "r_epe", "out1": "r_out1", "fl_all": "r_fl_all"}
 
 
 @jax.jit
-def _means(flow, truth, valid, occluded):
+def _means(flow, truth, valid, occluded, unreliable):
     epe = functools.partial(flow_metrics.epe, flow, truth)
     means = {"epe": epe(valid), "fl_all": flow_metrics.fl_all(flow, truth, valid)}
     means["aae_deg"] = flow_metrics.angular_error(flow, truth, valid)
@@ -25,15 +28,47 @@ def _means(flow, truth, valid, occluded):
     if occluded is not None:
         means["epe_occluded"] = epe(valid & occluded)
         means["epe_visible"] = epe(valid & ~occluded)
+    if unreliable is not None:
+        visible = valid if occluded is None else valid & ~occluded
+        means["epe_reliable"] = epe(visible & ~unreliable)
     return means
 
 
 def pair_sums(
-    flow: np.ndarray, truth: np.ndarray, valid: np.ndarray, occluded: np.ndarray | None
+    flow: np.ndarray,
+    truth: np.ndarray,
+    valid: np.ndarray,
+    occluded: np.ndarray | None,
+    unreliable: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """Returns (sum, pixels) of every metric for one pair; flows (h, w, 2), masks (h, w) bool."""
-    hidden = None if occluded is None else jnp.asarray(occluded)
-    means = _means(jnp.asarray(flow), jnp.asarray(truth), jnp.asarray(valid), hidden)
+    """Returns (sum, pixels) of every metric for one pair; flows (h, w, 2), masks (h, w) bool.
+
+    Unreliable pixels count everywhere but in `epe_reliable`, which leaves out occluded ones too.
+    """
+    masks = (None if mask is None else jnp.asarray(mask) for mask in (occluded, unreliable))
+    means = _means(jnp.asarray(flow), jnp.asarray(truth), jnp.asarray(valid), *masks)
+    return _floats(means)
+
+
+def distance_sums(flow: np.ndarray, clean: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Returns (sum, pixels) of the distance of a flow to that from clean frames, all pixels.
+
+    RobustSpring's R (Oei et al. 2025) as EPE, share above 1 px and Fl: no truth is needed.
+    """
+    return _floats(_distances(jnp.asarray(flow), jnp.asarray(clean)))
+
+
+@jax.jit
+def _distances(flow, clean):
+    everywhere = jnp.ones(flow.shape[:2], bool)
+    return {
+        "r_epe": flow_metrics.epe(flow, clean, everywhere),
+        "r_out1": flow_metrics.outliers(flow, clean, everywhere, 1.0),
+        "r_fl_all": flow_metrics.fl_all(flow, clean, everywhere),
+    }
+
+
+def _floats(means):
     return {name: (float(mean.total), float(mean.weight)) for name, mean in means.items()}
 
 
@@ -42,24 +77,28 @@ def ratio(sums: tuple[float, float]) -> float | None:
     return sums[0] / sums[1] if sums[1] else None
 
 
-def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(rows: list[dict[str, Any]], seed: int = 0) -> dict[str, Any]:
     """Returns the errors of one method at one degradation over its pairs, each with valid pixels.
 
     Headlines are means of pairs per data set, then over data sets, toys and panoramas left out;
     `per_pixel` pools all pixels of the same pairs. Shares are 0..1, `outN` = above N pixels.
+    `robustness` is None without estimates from clean frames. `seed` is of the intervals.
     """
     counted = [row for row in rows if row["dataset"] not in LEFT_OUT] or rows
     datasets = {name: _dataset(rows, name) for name in dict.fromkeys(r["dataset"] for r in rows)}
     names = dict.fromkeys(row["dataset"] for row in counted)
+    overall, each = intervals.bootstrap(rows, (*HEADLINES, *ROBUSTNESS.values()), names, seed)
+    for name, own in each.items():
+        datasets[name]["intervals"] = own
     worst = max(counted, key=lambda row: row["epe"])
     average = {k: _mean(datasets[name][k] for name in names) for k in HEADLINES}
     return {
         "epe": {"per_pixel": _pooled(counted, "epe"), "per_image": average["epe"]},
         **{key: average[key] for key in HEADLINES[1:]},
         "aae_deg": _mean(row["aae_deg"] for row in counted),
-        "epe_by_speed": {name: _pooled(counted, name) for name in flow_metrics.SPEED_BINS},
-        "epe_occluded": _pooled(counted, "epe_occluded"),
-        "epe_visible": _pooled(counted, "epe_visible"),
+        **_pooled_parts(counted),
+        "robustness": _averaged([datasets[name]["robustness"] for name in names]),
+        "intervals": {"level": intervals.LEVEL, "draws": intervals.DRAWS, **overall},
         "outliers": {"worst_pair": worst["name"], "epe": worst["epe"]},
         "datasets": datasets,
         "left_out_of_averages": sorted({r["dataset"] for r in rows} - set(names)),
@@ -69,7 +108,59 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _dataset(rows, name):
     own = [row for row in rows if row["dataset"] == name]
     means = {key: _mean(row[key] for row in own) for key in HEADLINES}
-    return {"pairs": len(own), **means}
+    known = [row for row in own if "r_epe" in row]
+    distances = {key: _mean(row[stored] for row in known) for key, stored in ROBUSTNESS.items()}
+    return {
+        "pairs": len(own),
+        "clips": len({row["clip"] for row in own}),
+        **means,
+        **_pooled_parts(own),
+        "robustness": distances if known else None,
+    }
+
+
+def _pooled_parts(rows):
+    """Returns the error over all pixels of a kind: by speed, occluded or not, reliable."""
+    return {
+        "epe_by_speed": {name: _pooled(rows, name) for name in flow_metrics.SPEED_BINS},
+        **{f"epe_{kind}": _pooled(rows, f"epe_{kind}") for kind in _KINDS},
+    }
+
+
+def _averaged(parts):
+    """Returns the mean of each value over data sets that know it; None if none does."""
+    known = [part for part in parts if part is not None]
+    return {key: _mean(part[key] for part in known) for key in known[0]} if known else None
+
+
+def difference(
+    rows: list[dict[str, Any]], first: list[dict[str, Any]], seed: int
+) -> dict[str, Any]:
+    """Returns by how much the EPE of `rows` is above that of `first`, the same pairs in order.
+
+    The mean is taken as in `summary`; its interval is that of the paired differences, narrower
+    than either method's own where both find the same pairs hard.
+    """
+    both = zip(rows, first, strict=True)
+    paired = [{**row, "epe": row["epe"] - before["epe"]} for row, before in both]
+    counted = [row for row in paired if row["dataset"] not in LEFT_OUT] or paired
+    names = list(dict.fromkeys(row["dataset"] for row in counted))
+    overall, _ = intervals.bootstrap(counted, ("epe",), names, seed)
+    means = (_mean(row["epe"] for row in counted if row["dataset"] == name) for name in names)
+    return {"mean": _mean(means), "interval": overall["epe"]}
+
+
+def over_degradations(summaries: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """Returns mean and median of R over the degradations of one method (RobustSpring's ranking)."""
+    known = [summary["robustness"] for summary in summaries if summary["robustness"]]
+    if not known:
+        return None
+    values = {key: [part[key] for part in known] for key in known[0]}
+    return {
+        "degradations": len(known),
+        "mean": {key: float(np.mean(found)) for key, found in values.items()},
+        "median": {key: float(np.median(found)) for key, found in values.items()},
+    }
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

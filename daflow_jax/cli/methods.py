@@ -15,23 +15,34 @@ class Method:
 
     Args:
         record: what identifies it in results: name, sha256, iterations and so on.
-        estimate: (first, second, pair) -> flow (h, w, 2).
+        estimate: (first, second, pair, neighbour) -> flow (h, w, 2).
+        window: frames that it wants to see.
+        looks: whether the frames have any influence; stored predictions ignore them.
     """
 
     def __init__(
         self,
         record: dict[str, Any],
-        estimate: Callable[[np.ndarray, np.ndarray, Any], np.ndarray],
+        estimate: Callable[[np.ndarray, np.ndarray, Any, Any], np.ndarray],
         runner: Any = None,
+        window: int = 2,
+        looks: bool = True,
     ):
         self.record, self._estimate, self._runner = record, estimate, runner
+        self.window, self.looks = window, looks
         self.name = record["name"]
         self.seconds: list[float] = []
 
-    def __call__(self, first: np.ndarray, second: np.ndarray, pair: Any = None) -> np.ndarray:
-        """Returns the flow from `first` to `second`, uint8 or uint16 (h, w, 3)."""
+    def __call__(
+        self, first: np.ndarray, second: np.ndarray, pair: Any = None, neighbour: Any = None
+    ) -> np.ndarray:
+        """Returns the flow from `first` to `second`, uint8 or uint16 (h, w, 3).
+
+        `neighbour` (`io.pairs.Neighbour` or None) is the third frame of models that want three;
+        they see their last frame twice without it.
+        """
         begun, compiled = time.perf_counter(), self._compiled()
-        flow = self._estimate(first, second, pair)
+        flow = self._estimate(first, second, pair, neighbour)
         self.seconds.append(time.perf_counter() - begun - (self._compiled() - compiled))
         return flow
 
@@ -61,10 +72,14 @@ def of_model(model: Any, iters: int | None, denoise_steps: int | None, tap_step:
         "seed": model.seed,
     }
 
-    def estimate(first, second, pair):
-        return model((first, second), **settings)
+    def estimate(first, second, pair, neighbour):
+        if neighbour is None or model.config.frames < 3:
+            return model((first, second), **settings)
+        if neighbour.before:
+            return model(np.stack([neighbour.frame, first, second]), **settings)[1]
+        return model(np.stack([first, second, neighbour.frame]), **settings)[0]
 
-    return Method(record, estimate, model.runner)
+    return Method(record, estimate, model.runner, model.config.frames)
 
 
 def of_baseline(name: str) -> Method:
@@ -72,7 +87,11 @@ def of_baseline(name: str) -> Method:
     from daflow_jax import baselines
 
     function = baselines.get(name)
-    return Method({"name": name}, lambda first, second, pair: function(_uint8(first, second)))
+
+    def estimate(first, second, pair, neighbour):
+        return function(_uint8(first, second))
+
+    return Method({"name": name}, estimate)
 
 
 def _uint8(first, second):
@@ -87,7 +106,7 @@ def of_predictions(folder: str) -> Method:
     if not Path(folder).is_dir():
         raise errors.UserError(folder, "is no folder", "Give the folder of stored predictions")
 
-    def read(first, second, pair):
+    def read(first, second, pair, neighbour):
         for file in _candidates(Path(folder), pair, flow.EXTENSIONS):
             if file.is_file():
                 stored, valid = flow.read_flow(file)
@@ -105,7 +124,7 @@ def of_predictions(folder: str) -> Method:
             "Predictions are NAME.flo or NAME/frame1.flo",
         )
 
-    return Method({"name": f"predictions:{Path(folder).name}"}, read)
+    return Method({"name": f"predictions:{Path(folder).name}"}, read, looks=False)
 
 
 def _candidates(folder, pair, extensions):

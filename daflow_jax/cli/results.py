@@ -40,20 +40,76 @@ def now() -> str:
 
 
 def table(scores: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """Returns Markdown with a table per degradation: scores[degradation][method] = summary."""
+    """Returns Markdown with two tables per degradation: scores[degradation][method] = summary.
+
+    The first has a row per method, the second one per method and data set with all that is known.
+    """
     parts = []
     for degradation, methods in scores.items():
         datasets = list(next(iter(methods.values()))["datasets"])
         head = ["method", "EPE", "> 1 px", "> 3 px", "> 5 px", "Fl-all", *datasets]
-        rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
-        rows += [_row(name, values, datasets) for name, values in methods.items()]
-        lines = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-        parts.append(f"### {degradation}\n\n{lines}\n")
+        rows = [_row(name, values, datasets) for name, values in methods.items()]
+        parts.append(f"### {degradation}\n\n{_markdown(head, rows)}")
+        parts.append(_details(methods))
+    parts += _robustness(scores)
     note = (
         "EPE in pixels: mean of pairs per data set, then over data sets; data set columns are "
-        "their EPE. Shares in percent. Left out of averages: replica360, tiny.\n"
+        "their EPE. Shares in percent. Left out of averages: replica360, tiny. Brackets: 95 % "
+        "bootstrap intervals over clips. s0-10 to s40+: pixels of that true speed. Reliable: "
+        "visible and not doubted by the data set. R: EPE between the estimates from clean and "
+        "degraded frames, over all pixels (RobustSpring).\n"
     )
     return "\n".join([*parts, note])
+
+
+def _details(methods):
+    head = ["method", "data set", "EPE", "> 1 px", "> 3 px", "> 5 px", "Fl-all"]
+    head += ["s0-10", "s10-40", "s40+", "occluded", "visible", "reliable", "R"]
+    rows = []
+    for name, values in methods.items():
+        overall = {**values, "epe": values["epe"]["per_image"]}
+        rows.append([name, "average", *_detail(overall)])
+        rows += [[name, dataset, *_detail(own)] for dataset, own in values["datasets"].items()]
+    return _markdown(head, rows)
+
+
+def _detail(own):
+    interval = own["intervals"]["epe"]
+    spread = "" if interval is None else " [{:.2f}, {:.2f}]".format(*interval)
+    shares = (own[key] for key in ("out1", "out3", "out5", "fl_all"))
+    parts = (own[f"epe_{kind}"] for kind in ("occluded", "visible", "reliable"))
+    return [
+        _number(own["epe"]) + spread,
+        *(_number(None if share is None else 100 * share, 1) for share in shares),
+        *(_number(part) for part in (*own["epe_by_speed"].values(), *parts)),
+        _number((own["robustness"] or {}).get("epe")),
+    ]
+
+
+def _robustness(scores):
+    """Returns the table of R with a column per degradation, [] where R is not known."""
+    from daflow_jax.cli import measure
+
+    known = {
+        degradation: methods
+        for degradation, methods in scores.items()
+        if any(values["robustness"] for values in methods.values())
+    }
+    if not known:
+        return []
+    rows = []
+    for name in next(iter(known.values())):
+        own = [methods[name] for methods in known.values()]
+        over = measure.over_degradations(own) or {"mean": {}, "median": {}}
+        each = [(values["robustness"] or {}).get("epe") for values in own]
+        each += [over[key].get("epe") for key in ("mean", "median")]
+        rows.append([name, *map(_number, each)])
+    return ["### R, px\n\n" + _markdown(["method", *known, "mean", "median"], rows)]
+
+
+def _markdown(head, rows):
+    rows = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
 
 def _row(name, values, datasets):

@@ -15,7 +15,10 @@ class _Degrade(types.ModuleType):
     def __call__(
         self, frames: np.ndarray, recipe: str = "h264", level: int | float = 3, seed: int = 0
     ) -> np.ndarray:
-        """Returns uint8 frames (f, h, w, 3) made worse by a named recipe at level 1 to 5."""
+        """Returns uint8 frames (f, h, w, 3) made worse by a named recipe at level 1 to 5.
+
+        Level 0 draws a published pipeline from its whole ranges (`pipeline.named`).
+        """
         from daflow_jax.degrade import pipeline
 
         chain = pipeline.named(recipe, level, np.random.default_rng(seed))

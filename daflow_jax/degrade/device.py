@@ -11,29 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from daflow_jax.degrade import jpeg_tables as tables
 from daflow_jax.degrade import mixture
 
-_LUMINANCE = np.array(
-    [  # ITU-T T.81, table K.1
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ],
-    np.float32,
-)
-_CHROMINANCE = np.full((8, 8), 99, np.float32)  # ITU-T T.81, table K.2
-_CHROMINANCE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
-_TO_YCC = np.array(
-    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
-)  # JFIF, before the shift of chroma by 128
 _FULL_WELL = 1000.0
 
-_product = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
+product = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
 
 
 def degrade(
@@ -70,8 +53,8 @@ def one_frame(key: jax.Array, frame: jax.Array, p: mixture.Parameters) -> jax.Ar
     image = _lowlight(dark, frame * 255, p)
     down_y, up_y = resize_matrices(height, p.factor, p.area)
     down_x, up_x = resize_matrices(width, p.factor, p.area)
-    rows = _product("ij,jk->ik", down_y, blur_matrix(height, p.sigma_y))
-    columns = _product("ij,jk->ik", down_x, blur_matrix(width, p.sigma_x))
+    rows = product("ij,jk->ik", down_y, blur_matrix(height, p.sigma_y))
+    columns = product("ij,jk->ik", down_x, blur_matrix(width, p.sigma_x))
     small = _axes(rows, columns, image)
     small = _noise(grain, small, p)
     packed = jpeg(jnp.round(jnp.clip(small, 0, 255)), jnp.minimum(p.quality, 100.0))
@@ -81,7 +64,7 @@ def one_frame(key: jax.Array, frame: jax.Array, p: mixture.Parameters) -> jax.Ar
 
 
 def _axes(rows: jax.Array, columns: jax.Array, image: jax.Array) -> jax.Array:
-    return _product("yh,hwc,xw->yxc", rows, image, columns)
+    return product("yh,hwc,xw->yxc", rows, image, columns)
 
 
 def _lowlight(key: jax.Array, image: jax.Array, p: mixture.Parameters) -> jax.Array:
@@ -96,7 +79,7 @@ def _noise(key: jax.Array, image: jax.Array, p: mixture.Parameters) -> jax.Array
     """Adds normal noise and noise whose variance grows with the brightness."""
     plain, shot = (jax.random.normal(k, image.shape) for k in jax.random.split(key))
     plain, shot = (jnp.where(p.gray, field[..., :1], field) for field in (plain, shot))
-    luma = _product("hwc,c->hw", image, jnp.asarray(_TO_YCC[0]))[..., None]
+    luma = product("hwc,c->hw", image, jnp.asarray(tables.TO_YCC[0]))[..., None]
     bright = jnp.clip(jnp.where(p.gray, luma, image), 0, 255)
     return image + p.noise * plain + jnp.sqrt(p.shot * bright / 255) * shot
 
@@ -157,16 +140,17 @@ def jpeg(image: jax.Array, quality: jax.Array | float | int) -> jax.Array:
     """Returns the image (h, w, 3) in 0..255 after JPEG 4:2:0; h and w are multiples of 16."""
     scale = jnp.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100
     light, color = (
-        jnp.clip(jnp.floor(table * scale + 0.5), 1, 255) for table in (_LUMINANCE, _CHROMINANCE)
+        jnp.clip(jnp.floor(table * scale + 0.5), 1, 255)
+        for table in (tables.LUMINANCE, tables.CHROMINANCE)
     )
-    ycc = _product("hwc,dc->dhw", image, jnp.asarray(_TO_YCC))
+    ycc = product("hwc,dc->dhw", image, jnp.asarray(tables.TO_YCC))
     height, width = image.shape[:2]
     chroma = ycc[1:].reshape(2, height // 2, 2, width // 2, 2).mean((2, 4))
-    luma = _quantise(ycc[:1] - 128, light)[0] + 128
-    chroma = _double(_double(_quantise(chroma, color), 1), 2)
+    luma = quantise(ycc[:1] - 128, light)[0] + 128
+    chroma = _double(_double(quantise(chroma, color), 1), 2)
     full = jnp.concatenate([luma[None], chroma])
-    back = jnp.asarray(np.linalg.inv(_TO_YCC.astype(np.float64)).astype(np.float32))
-    return jnp.round(jnp.clip(_product("dhw,cd->hwc", full, back), 0, 255))
+    back = jnp.asarray(np.linalg.inv(tables.TO_YCC.astype(np.float64)).astype(np.float32))
+    return jnp.round(jnp.clip(product("dhw,cd->hwc", full, back), 0, 255))
 
 
 def _double(planes: jax.Array, axis: int) -> jax.Array:
@@ -179,19 +163,11 @@ def _double(planes: jax.Array, axis: int) -> jax.Array:
     return pairs.reshape(*planes.shape[:axis], 2 * size, *planes.shape[axis + 1 :])
 
 
-def _quantise(planes: jax.Array, table: jax.Array) -> jax.Array:
+def quantise(planes: jax.Array, table: jax.Array) -> jax.Array:
     """Returns planes (n, h, w), their 8x8 DCT coefficients rounded to steps of the table."""
     count, height, width = planes.shape
     blocks = planes.reshape(count, height // 8, 8, width // 8, 8)
-    basis = jnp.asarray(_dct())
-    found = _product("uy,naybx,vx->naubv", basis, blocks, basis)
+    basis = jnp.asarray(tables.dct())
+    found = product("uy,naybx,vx->naubv", basis, blocks, basis)
     kept = jnp.round(found / table[:, None]) * table[:, None]
-    return _product("uy,naubv,vx->naybx", basis, kept, basis).reshape(planes.shape)
-
-
-def _dct() -> np.ndarray:
-    """Returns the orthonormal 8-point DCT-II."""
-    u, y = np.arange(8)[:, None], np.arange(8)
-    basis = np.cos((2 * y + 1) * u * np.pi / 16) / 2
-    basis[0] /= np.sqrt(2)
-    return basis.astype(np.float32)
+    return product("uy,naubv,vx->naybx", basis, kept, basis).reshape(planes.shape)

@@ -1,7 +1,12 @@
 """Batches from clips: Grain's workers, one stream for any number of processes, exact resume."""
 
 import dataclasses
+import itertools
+import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +29,9 @@ class Loader:
         self.config, self.batch_size = config, batch_size
         self.process_index, self.process_count = process_index, process_count
         self._clips, self._batches = 0, None
+        self._stream = {"seed": config.seed, "global_batch": batch_size * process_count}
+        self.source = sources.SOURCES[config.name](config)
+        self._sources = tuple(self.source.describe()) if config.sources else ()
 
     def __iter__(self) -> "Loader":
         return self
@@ -39,24 +47,26 @@ class Loader:
         """Stops the workers; the next batch starts them again."""
         self._batches = None
 
-    def get_state(self) -> dict[str, int]:
-        """Returns {"clips", "seed", "global_batch"}; clips counts those of all processes."""
-        return {
-            "clips": self._clips,
-            "seed": self.config.seed,
-            "global_batch": self.batch_size * self.process_count,
-        }
+    def get_state(self) -> dict[str, Any]:
+        """Returns {"clips", "seed", "global_batch", of mixtures "sources"}; clips counts those of
+        all processes.
+        """
+        state: dict[str, Any] = {"clips": self._clips, **self._stream}
+        return state | ({"sources": list(self._sources)} if self._sources else {})
 
-    def set_state(self, state: dict[str, int]) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Goes to the place of a state; UserError if it is of another stream."""
-        own = self.get_state()
-        for key in ("seed", "global_batch"):
-            if state.get(key) != own[key]:
-                raise UserError(
-                    "data state",
-                    f"was saved with {key} {state.get(key)}, now it is {own[key]}",
-                    "Restore with the same seed and global batch size",
-                )
+        for key, own in self._stream.items():
+            if state.get(key) != own:
+                rule = f"was saved with {key} {state.get(key)}, now it is {own}"
+                remedy = "Restore with the same seed and global batch size"
+                raise UserError("data state", rule, remedy)
+        saved = tuple(state.get("sources", ()))
+        for before, now in itertools.zip_longest(saved, self._sources, fillvalue="no source"):
+            if before != now:
+                rule = f"was saved with {before}, now it is {now}: clips would come twice or never"
+                remedy = "Restore the data as they were, or start a new run from the weights"
+                raise UserError("data state", rule, remedy)
         self._clips, self._batches = int(state["clips"]), None
 
 
@@ -81,7 +91,7 @@ def _batches(loader: Loader, start: int) -> Iterator[dict[str, np.ndarray]]:
     import grain
 
     config = loader.config
-    dataset = grain.MapDataset.source(sources.SOURCES[config.name](config, start))
+    dataset = grain.MapDataset.source(loader.source)[start:]
     for transform in transforms.chain(config):
         dataset = dataset.map(transform)
     dataset = dataset[loader.process_index :: loader.process_count]
@@ -92,7 +102,20 @@ def _batches(loader: Loader, start: int) -> Iterator[dict[str, np.ndarray]]:
     _mark_flags_parsed()
     lazy = dataset.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
     options = grain.MultiprocessingOptions(config.num_workers, per_worker_buffer_size=_BUFFER)
-    return iter(lazy.mp_prefetch(options))
+    return iter(lazy.mp_prefetch(options, worker_init_fn=_end_with_parent))
+
+
+def _end_with_parent(index: int, count: int) -> None:
+    """Ends this worker when the process that started it is gone, however that was killed."""
+    del index, count
+    parent = multiprocessing.parent_process()
+
+    def watch():
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _mark_flags_parsed() -> None:
@@ -104,9 +127,14 @@ def _mark_flags_parsed() -> None:
 
 
 def eval_clips(config: sources.DataConfig, count: int) -> list[dict[str, np.ndarray]]:
-    """Returns `count` fixed clips (no batch axis) that no training stream of this seed contains."""
-    held_out = dataclasses.replace(config, seed=config.seed + sources.EVAL_SEED)
-    source, steps = sources.SOURCES[config.name](held_out), transforms.chain(held_out)
+    """Returns `count` fixed clips (no batch axis) that no training stream of this seed contains.
+
+    They are the generator's, also beside a mixture: its files are all trained on.
+    """
+    held_out = dataclasses.replace(
+        config, name=sources.HELD_OUT, sources=(), seed=config.seed + sources.EVAL_SEED
+    )
+    source, steps = sources.SOURCES[held_out.name](held_out), transforms.chain(held_out)
     clips = []
     for index in range(count):
         clip = source[index]

@@ -1,13 +1,15 @@
 """What is done to a clip on its way to a batch; every draw is a function of (seed, clip number)."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 from daflow_jax.degrade import pipeline
-from daflow_jax.input_pipeline import sources
+from daflow_jax.errors import UserError
+from daflow_jax.input_pipeline import augment, sources
 
-_DEGRADE, _JITTER = 0xDE6, 0x317
+_DEGRADE, _JITTER, _AUGMENT = 0xDE6, 0x317, 0xA06
 
 
 def _generator(seed: int, index: int, purpose: int) -> np.random.Generator:
@@ -15,23 +17,67 @@ def _generator(seed: int, index: int, purpose: int) -> np.random.Generator:
 
 
 @dataclasses.dataclass(frozen=True)
+class Augment:
+    """Augments the clips of a mixture as their source says and cuts them to one size."""
+
+    sources: tuple[sources.Source, ...]
+    size: tuple[int, int]
+    seed: int
+
+    def __call__(self, clip: dict) -> dict:
+        source = self.sources[clip["source"]]
+        if source.degrade:
+            clip = {key: value for key, value in clip.items() if key != "lq"}
+        rng = _generator(self.seed, int(clip["index"]), _AUGMENT)
+        drawn = augment.draw(_settings(source), clip["hq"].shape[:3], self.size, rng)
+        if source.augment == "none":
+            out = augment.apply(drawn, clip)
+        else:
+            out = _with_frames(augment.apply(drawn, _with_frames(clip, _as_bytes)), _as_float)
+        return out if source.degrade else {"lq": out["hq"], **out, "degraded": True}
+
+
+def _settings(source: sources.Source) -> augment.Dense | augment.Sparse | augment.CropOnly:
+    if source.augment == "none":
+        return augment.CropOnly()
+    settings = {"dense": augment.Dense(), "sparse": augment.Sparse()}[source.augment]
+    changed = dict(min_scale=source.min_scale, max_scale=source.max_scale, flip=source.flip)
+    geometry = dataclasses.replace(settings.geometry, **changed)
+    return dataclasses.replace(settings, geometry=geometry)
+
+
+def _with_frames(clip: dict, function: Callable[[np.ndarray], np.ndarray]) -> dict:
+    return clip | {key: function(clip[key]) for key in ("lq", "hq") if key in clip}
+
+
+def _as_bytes(frames: np.ndarray) -> np.ndarray:
+    return np.round(frames * 255).astype(np.uint8)
+
+
+def _as_float(frames: np.ndarray) -> np.ndarray:
+    return frames.astype(np.float32) * np.float32(1 / 255)
+
+
+@dataclasses.dataclass(frozen=True)
 class Degrade:
-    """Adds lq, float32 (f, h, w, 3) in [0, 1], to a clip with hq and index."""
+    """Makes lq, float32 (f, h, w, 3) in [0, 1], from hq, unless the clip is "degraded" already."""
 
     config: sources.DegradeConfig
     seed: int
 
     def __call__(self, clip: dict) -> dict:
+        if clip.get("degraded", False):
+            return clip
         rng = _generator(self.seed, int(clip["index"]), _DEGRADE)
         if rng.random() < self.config.clean_share:
             return {**clip, "lq": clip["hq"]}
-        frames = np.round(clip["hq"] * 255).astype(np.uint8)
+        frames = _as_bytes(clip["hq"])
         severity = (self.config.min_severity, self.config.max_severity)
         recipe = pipeline.sample_recipe(
             rng, self.config.mode, severity, len(frames), self.config.codec_share
         )
         bad = pipeline.apply(recipe, frames)
-        return {**clip, "lq": bad.astype(np.float32) * np.float32(1 / 255)}
+        return {**clip, "lq": _as_float(bad)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +89,7 @@ class Jitter:
 
     def __call__(self, clip: dict) -> dict:
         rng = _generator(self.seed, int(clip["index"]), _JITTER)
-        if rng.random() >= self.config.jitter_share:
+        if clip.get("degraded", False) or rng.random() >= self.config.jitter_share:
             return clip
         change = rng.uniform(-self.config.jitter, self.config.jitter, (len(clip["lq"]), 4))
         gain = np.exp(change[:, :1] + 0.3 * change[:, 1:]).astype(np.float32)[:, None, None]
@@ -59,10 +105,17 @@ class Select:
 
     def __call__(self, clip: dict) -> dict:
         clip = {**clip, "weight": np.float32(1)}
+        for key in self.keys:
+            if key not in clip:
+                source = f" of source {clip['source']}" if "source" in clip else ""
+                rule = f"clip {clip['index']}{source} does not know {key!r}"
+                raise UserError("data.keys", rule, "Leave the key out, or the source")
         return {key: clip[key] for key in self.keys}
 
 
 def chain(config: sources.DataConfig) -> tuple:
     """Returns the transforms of a stream, in order."""
+    size = (config.scene.height, config.scene.width)
+    first = (Augment(config.sources, size, config.seed),) if config.sources else ()
     degrade, jitter = (kind(config.degrade, config.seed) for kind in (Degrade, Jitter))
-    return degrade, jitter, Select(config.keys)
+    return *first, degrade, jitter, Select(config.keys)

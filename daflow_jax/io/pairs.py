@@ -2,7 +2,7 @@
 
 Beside the two frames there may be their neighbours frame0 and frame3, and clean1, clean2 where
 frame1, frame2 are degraded. `occ.png` marks occluded pixels, `noc.png` the others (KITTI),
-`valid.png` where the flow is known.
+`valid.png` where the flow is known, `invalid.png` (Sintel) where the data set itself doubts it.
 """
 
 import dataclasses
@@ -20,13 +20,24 @@ _LAYOUT = "a pair is a folder with frame1, frame2, flow and meta.json"
 
 
 class LoadedPair(NamedTuple):
-    """Frames uint8 or uint16 (h, w, 3); flow float32 (h, w, 2); valid and occluded bool (h, w)."""
+    """Frames uint8 or uint16 (h, w, 3); flow float32 (h, w, 2); masks bool (h, w).
+
+    Pixels whose flow the data set doubts are `unreliable` and stay valid, as the field counts them.
+    """
 
     frame1: np.ndarray
     frame2: np.ndarray
     flow: np.ndarray
     valid: np.ndarray
     occluded: np.ndarray | None
+    unreliable: np.ndarray | None = None
+
+
+class Neighbour(NamedTuple):
+    """A frame (h, w, 3) right before or right after the two frames of a pair."""
+
+    frame: np.ndarray
+    before: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +65,7 @@ class PairEntry:
         frame1 = image.read_image(self.pictures["frame1"])
         frame2 = image.read_image(self.pictures["frame2"])
         flow, valid = flow_files.read_flow(self.flow)
-        masks = {key: self._mask(key) for key in ("valid", "occ", "noc")}
+        masks = {key: self._mask(key) for key in ("valid", "occ", "noc", "invalid")}
         self._same_size(frame1, self.pictures["frame2"], frame2)
         self._same_size(frame1, self.flow, flow)
         for key, mask in masks.items():
@@ -65,7 +76,22 @@ class PairEntry:
         occluded = masks["occ"]
         if occluded is None and masks["noc"] is not None:
             occluded = valid & ~masks["noc"]
-        return LoadedPair(frame1, frame2, flow, valid, occluded)
+        return LoadedPair(frame1, frame2, flow, valid, occluded, masks["invalid"])
+
+    @property
+    def group(self) -> str:
+        """The clip that the pair was cut from, as far as meta.json says so ("clip")."""
+        return str(self.meta.get("clip") or self.name)
+
+    def neighbour(self) -> Neighbour | None:
+        """Returns the third frame of a window of three: frame3, else frame0, None without them."""
+        for stem in ("frame3", "frame0"):
+            if stem in self.pictures:
+                frame = image.read_image(self.pictures[stem])
+                first = image.read_image(self.pictures["frame1"])
+                self._same_size(first, self.pictures[stem], frame)
+                return Neighbour(frame, before=stem == "frame0")
+        return None
 
     def _mask(self, stem: str) -> np.ndarray | None:
         path = self.folder / f"{stem}.png"

@@ -143,7 +143,9 @@ class Writer:
         try:
             self._container = av.open(str(part), "w")
             self._stream = self._container.add_stream(
-                "libx264", rate=Fraction(fps).limit_denominator(1001), options={"crf": str(crf)}
+                "libx264",
+                rate=Fraction(fps).limit_denominator(1001),
+                options={"crf": str(crf), "x264-params": "mbtree=0"},  # else files do not repeat
             )
         except BaseException as error:
             self._abandon(error)

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 from daflow_jax.errors import UserError, nearest
-from daflow_jax.layouts import driving, flying, folder, sequences, sintel
+from daflow_jax.layouts import driving, flying, folder, labels, sequences, sintel
 from daflow_jax.layouts.clip import Clip, Motion, Truth, stack_motions
 from daflow_jax.layouts.facts import Count, Layout, count
 from daflow_jax.layouts.pair import PairInPlace, of_clips
@@ -28,26 +28,27 @@ LAYOUTS: dict[str, Layout] = {
         folder.VIDEOS,
     )
 }
+MADE = {labels.LABELS.name: labels.LABELS}  # by this package: not to be downloaded or built
 ALIASES = {"kitti": "kitti2015", "pairs": "pairs_folder", "videos": "video_folder"}
 
 __all__ = [
-    "ALIASES", "LAYOUTS", "Clip", "Count", "Layout", "Motion", "PairInPlace", "Truth",
+    "ALIASES", "LAYOUTS", "MADE", "Clip", "Count", "Layout", "Motion", "PairInPlace", "Truth",
     "count", "detect", "get", "list_clips", "read_pairs", "stack_motions",
 ]  # fmt: skip
 
 
 def get(name: str) -> Layout:
     """Returns the layout of that name or alias; an unknown one is a `UserError`."""
-    found = LAYOUTS.get(ALIASES.get(name, name))
+    found = (LAYOUTS | MADE).get(ALIASES.get(name, name))
     if found is None:
-        known = nearest(name, [*LAYOUTS, *ALIASES])
+        known = nearest(name, [*LAYOUTS, *MADE, *ALIASES])
         raise UserError("--layout", f"unknown layout {name!r}", known)
     return found
 
 
 def detect(root: Path) -> Layout:
     """Returns the layout whose marks are found below `root`: a folder of clips if none is."""
-    for layout in LAYOUTS.values():
+    for layout in (*MADE.values(), *LAYOUTS.values()):
         if layout.marks and all(next(root.glob(mark), None) for mark in layout.marks):
             return layout
     return folder.VIDEOS

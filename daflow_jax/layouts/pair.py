@@ -8,7 +8,7 @@ import numpy as np
 
 from daflow_jax.errors import UserError
 from daflow_jax.io import image
-from daflow_jax.io.pairs import LoadedPair
+from daflow_jax.io.pairs import LoadedPair, Neighbour
 from daflow_jax.layouts.clip import Clip
 
 
@@ -40,7 +40,22 @@ class PairInPlace:
         motion = truth.read()
         _same_size(first, frame1, second, frame2)
         _same_size(first, frame1, truth.flow, motion.flow)
-        return LoadedPair(frame1, frame2, motion.flow, motion.valid, motion.occluded)
+        return LoadedPair(frame1, frame2, *motion)
+
+    @property
+    def group(self) -> str:
+        """The clip that the pair is part of."""
+        return self.clip.name
+
+    def neighbour(self) -> Neighbour | None:
+        """Returns the third frame of a window of three: the next one, else the one before."""
+        frames = self.clip.frames
+        for index in (self.index + 2, self.index - 1):
+            if 0 <= index < len(frames):
+                first, frame = (image.read_image(frames[k]) for k in (self.index, index))
+                _same_size(frames[self.index], first, frames[index], frame)
+                return Neighbour(frame, before=index < self.index)
+        return None
 
 
 def _same_size(first: Path, frame: np.ndarray, path: Path, other: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from daflow_jax import errors
 # Sections that may change between runs in one workdir; of "train" only the batch is bound.
 FREE_SECTIONS = ("log", "eval", "checkpoint", "mesh")
 BOUND_TRAIN_FIELDS = ("batch_size",)
+FREE_FIELDS = ("data.num_workers",)  # the batches are the same with any number
 
 
 @contextlib.contextmanager
@@ -73,6 +74,7 @@ def _bound(config: Mapping[str, Any]) -> dict[str, Any]:
         name: value
         for name, value in flat.items()
         if name.split(".")[0] not in (*FREE_SECTIONS, "train")
+        and name not in FREE_FIELDS
         or name in [f"train.{field}" for field in BOUND_TRAIN_FIELDS]
     }
 

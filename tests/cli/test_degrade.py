@@ -114,3 +114,28 @@ def test_wrong_use_is_one_line_and_code_2(arguments, message, clip, capsys):
     said = capsys.readouterr().err
     assert said.startswith("daflow: error: ") and message in said and said.count("\n") == 1
     assert not (clip / "daflow_degraded").exists()
+
+
+def test_published_pipeline_is_the_default_and_repeats(clip, capsys):
+    assert cli.main(["degrade", "clip", "--seed", "3"]) == 0
+    record = json.loads((clip / "daflow_degraded/recipe.json").read_text())
+    assert record["recipe"] == "realbasicvsr" and record["level"] == 0
+    (chain,) = record["sequences"]["clip"]["chains"]
+    assert len(next(step for step in chain if step["op"] == "scale")["scale"]) == 3
+    command = ["degrade", "clip", "--recipe", "daflow_degraded/recipe.json", "--out", "again"]
+    assert cli.main(command) == 0
+    made, again = tree(clip / "daflow_degraded"), tree(clip / "again")
+    assert all(again[name] == made[name] for name in made if name.endswith(".png"))
+    assert cli.main(["degrade", "clip", "--recipe", "star", "--level", "2", "--out", "star"]) == 0
+    stored = json.loads((clip / "star/recipe.json").read_text())["sequences"]
+    assert len(stored["clip"]["chains"]) == 3
+
+
+def test_true_motion_blur_reads_the_pairs_flow(clip, capsys):
+    make(clip / "pairs/toys/one")
+    (entry,) = pairs.read_pairs("pairs")
+    assert cli.main(["degrade", "pairs", "--recipe", "true_motion_blur", "--level", "5"]) == 0
+    (worse,) = pairs.read_pairs("daflow_degraded")
+    assert not np.array_equal(worse.load().frame1, entry.load().frame1)
+    assert cli.main(["degrade", "clip", "--recipe", "true_motion_blur", "--out", "no"]) == 2
+    assert "true motion, which is not known here" in capsys.readouterr().err

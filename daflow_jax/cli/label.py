@@ -1,0 +1,162 @@
+"""`daflow data label`: pseudo ground truth of clean clips by any flow model."""
+
+import argparse
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from daflow_jax import errors
+from daflow_jax.cli import console, options
+
+_OCCLUSION = {"rule": "|f + b|^2 > a (|f|^2 + |b|^2) + c", "a": 0.01, "c": 0.5}
+
+
+def add_kind(kinds: argparse._SubParsersAction, layout_help: str) -> None:
+    """Adds the kind and its options."""
+    parser = kinds.add_parser(
+        "label",
+        help="pseudo ground truth: a model's flow of clean clips, both ways, with occlusion",
+        description=(
+            "Estimates the flow of full clean frames forward and backward, marks as occluded what "
+            "the two do not agree on, and stores both for training: --layout labels reads OUT. "
+            "Clips that are complete are kept, so an interrupted run goes on where it was; "
+            "--shard gives every process its own share of the clips."
+        ),
+        **options.examples(
+            "daflow data label YouHQ --layout youhq --model sea-raft/ --out youhq_labels",
+            "daflow data label clips/ --model raft/ --iters 20 --shard 3/8 --skip-bad",
+            "daflow data check youhq_labels --layout labels",
+        ),
+    )
+    parser.add_argument("root", metavar="DIR", help="a data set, unpacked; its frames are clean")
+    parser.add_argument("--layout", default="auto", metavar="NAME[:SPLIT]", help=layout_help)
+    parser.add_argument("--limit", type=options.at_least(1), metavar="N", help="first N clips only")
+    parser.add_argument(
+        "--shard",
+        type=_shard,
+        default=(0, 1),
+        metavar="I/N",
+        help="the clips of process I of N, counted from 0 (0/1)",
+    )
+    text = "count broken clips and go on without them"
+    parser.add_argument("--skip-bad", action="store_true", help=text)
+    options.add_common(parser, "daflow_labels")
+    options.add_model(parser)
+    options.add_layout(parser, bucket=64)
+    parser.set_defaults(iters=20)  # (DA-Flow, appendix A)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or int(match[1]) >= int(match[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 0 to N - 1")
+    return int(match[1]), int(match[2])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Returns 0 after labelling this process's share of the clips; a broken clip ends the run."""
+    from daflow_jax.io import atomic
+    from daflow_jax.layouts import labels
+
+    name, clips = _clips(args)
+    out = Path(args.out)
+    if out.absolute().is_relative_to(Path(args.root).absolute()):
+        rule = f"lies in {args.root}, where it would be read as clips"
+        raise errors.UserError(f"--out {args.out}", rule, "Choose a folder beside it")
+    options.start(args)
+    talk = console.Console(args.quiet)
+    model = options.load(args, args.model, talk.note)
+    estimator = model.estimator(args.iters, False, args.denoise_steps, args.tap_step)
+    labels.start(out, Path(args.root), name, {"model": _record(args, model), **_RULES})
+    report: dict[str, Any] = {"labelled": 0, "kept": 0, "pairs": 0, "pixels_lost": 0, "skipped": []}
+    index, count = args.shard
+    with console.Progress(talk, "label", "clips", len(clips[index::count])) as progress:
+        for clip in clips[index::count]:
+            try:
+                _label(out, clip, estimator, report)
+            except errors.UserError as error:
+                if not args.skip_bad or error.code == 3:
+                    raise
+                report["skipped"].append({"clip": clip.name, "error": str(error)})
+            progress.step()
+    report = {"schema": 1, "root": args.root, "layout": name, "shard": f"{index}/{count}", **report}
+    atomic.write_text(out / f"shard_{index}_of_{count}.json", json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report) if args.json else _text(out, report))
+    return 0
+
+
+_RULES = {"occlusion": _OCCLUSION}
+
+
+def _clips(args):
+    """Returns the layout with its split, and the clips in the order that all shards share."""
+    from daflow_jax import layouts
+
+    clips = layouts.list_clips(args.root, args.layout)
+    name, _, split = args.layout.partition(":")
+    found = layouts.detect(Path(args.root)) if name == "auto" else layouts.get(name)
+    if found.name == "labels":
+        rule = "holds labels already"
+        raise errors.UserError(args.root, rule, "Name the folder of the clips")
+    return f"{found.name}:{split}" if split else found.name, clips[: args.limit]
+
+
+def _record(args, model) -> dict[str, Any]:
+    """Returns what the labels depend on: the weights, and how they were run."""
+    return {
+        "name": model.name,
+        "sha256": model.meta.get("sha256"),
+        "iters": args.iters,
+        "denoise_steps": args.denoise_steps,
+        "tap_step": args.tap_step,
+        "max_size": args.max_size,
+        "precision": model.precision,
+        "seed": model.seed,
+    }
+
+
+def _label(out: Path, clip, estimator, report: dict[str, Any]) -> None:
+    """Writes the labels of a clip that has none yet, and counts."""
+    from daflow_jax import predict
+    from daflow_jax.layouts import labels
+    from daflow_jax.predict import consistency
+
+    if labels.is_done(out, clip):
+        report["kept"] += 1
+        return
+    clip.check()
+    clean = _clean(clip)
+    with labels.writing(out, clip) as writer:
+        results: Any = predict.Stream(
+            estimator, clean.pictures(), bidirectional=True, where=clip.name
+        )
+        for result in results:
+            back: Any = consistency.compare(result.backward, result.flow)
+            writer.add(result.flow, result.occlusion)
+            writer.add(back.flow, back.occlusion, "_back")
+    report["labelled"] += 1
+    report["pairs"] += writer.pairs
+    report["pixels_lost"] += writer.lost
+
+
+def _clean(clip):
+    """Returns the clip of the clean originals, where its frames are degraded."""
+    if not clip.clean:
+        return clip
+    if not all(clip.clean):
+        rule = f"{sum(path is None for path in clip.clean)} of its frames have no clean original"
+        raise errors.UserError(clip.name, rule, "Add them or remove the others")
+    return dataclasses.replace(clip, frames=clip.clean, clean=())
+
+
+def _text(out: Path, report: dict[str, Any]) -> str:
+    words = f"{report['labelled']} clips labelled ({report['pairs']} pairs), {report['kept']} kept"
+    lines = [f"{out}: shard {report['shard']}: {words}"]
+    if report["pixels_lost"]:
+        lines.append(f"{report['pixels_lost']} pixels beyond 512 px are marked invalid")
+    if report["skipped"]:
+        lines.append(f"skipped {len(report['skipped'])} broken clips")
+        lines += [f"  {skipped['error']}" for skipped in report["skipped"][:20]]
+    return "\n".join(lines)
