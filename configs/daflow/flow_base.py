@@ -26,7 +26,7 @@ def get_config():
         keys=("lq", "hq", "flow", "valid", "weight"),
         scene=dict(frames=3, height=512, width=512),
     )
-    config.degrade = dict(mode="clip")
+    config.degrade = dict(pipeline="realbasicvsr")
     config.train = dict(steps=20_000, batch_size=32)
     config.eval = dict(every=2000, batches=2)
     config.checkpoint = dict(every=1000, keep=2, init_from="")

@@ -15,7 +15,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "data",
         help="check, describe and label folders of data",
         **options.examples(
-            "daflow data check pairs/",
             "daflow data check MPI-Sintel --layout sintel --limit 20",
             "daflow data stats pairs/ --json",
             "daflow data label clips/ --model raft/ --iters 20 --out labels",

@@ -24,8 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             "(RobustSpring). --submission writes the files that a benchmark's server takes."
         ),
         **options.examples(
-            "daflow eval pairs --model daflow-nano --baseline zero,dis,farneback",
-            "daflow eval pairs --baseline dis --degrade calibration:3,h264:4",
+            "daflow eval pairs --baseline zero,dis,farneback --degrade calibration:3,h264:4",
             "daflow eval MPI-Sintel --layout sintel:final --predictions daflow_out --limit 10",
             "daflow eval MPI-Sintel --submission sintel --model raft --iters 32 --init warm",
         ),

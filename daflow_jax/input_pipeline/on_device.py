@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from daflow_jax.degrade import device as degrade
+from daflow_jax.degrade import device_published, published
 from daflow_jax.generate import device as generate
 from daflow_jax.input_pipeline import sources
 
@@ -51,7 +52,10 @@ def _word(seed: jax.Array | int) -> jax.Array:
 
 def _degrade(key: jax.Array, hq: jax.Array, config: sources.DegradeConfig) -> jax.Array:
     choose, draw, jitter = jax.random.split(key, 3)
-    bad = degrade.degrade(draw, hq, config.min_severity, config.max_severity, config.mode)
+    if config.pipeline == "mixture":
+        bad = degrade.degrade(draw, hq, config.min_severity, config.max_severity, config.mode)
+    else:
+        bad = device_published.degrade(draw, hq, published.get(config.pipeline))
     clean, uneven = jax.random.uniform(choose, (2,))
     lq = jnp.where(clean < config.clean_share, hq, bad)
     return jnp.where(uneven < config.jitter_share, _jitter(jitter, lq, config.jitter), lq)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from daflow_jax.degrade import published
 from daflow_jax.errors import UserError, nearest
 from daflow_jax.generate import scene as scenes
 
@@ -29,17 +30,21 @@ NUM_CLIPS = 2**31 - 1  # of the endless synthetic stream
 
 @dataclasses.dataclass(frozen=True)
 class DegradeConfig:
-    """How clean clips are made bad: the training mixture of `degrade.mixture`."""
+    """How clean clips are made bad: by the training mixture of `degrade.mixture`, whose mode,
+    severities and codec share stand here, or by a published pipeline, which has its own."""
 
+    pipeline: str = "mixture"  # or a name in `degrade.published.PIPELINES`: "realbasicvsr", ...
     mode: str = "clip"  # "clip": one degradation a clip; "frame": a new one for each frame
     min_severity: float = 0.0  # on the scale of the calibration chain (3 medium, 5 bad)
     max_severity: float = 5.5
-    clean_share: float = 0.25  # share of clips that stay clean
     codec_share: float = 0.2  # share of degraded clips with video compression (host only)
+    clean_share: float = 0.25  # share of clips that stay clean
     jitter_share: float = 0.2  # share of clips whose frames get unequal exposure and colour
     jitter: float = 0.2  # largest relative change of gain, gamma and colour
 
     def __post_init__(self):
+        if self.pipeline != "mixture":
+            published.get(self.pipeline)
         if self.mode not in ("clip", "frame"):
             raise UserError("degrade.mode", f"{self.mode!r}", 'The modes are "clip" and "frame"')
         if not 0 <= self.min_severity <= self.max_severity <= 7:

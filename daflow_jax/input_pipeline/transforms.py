@@ -72,12 +72,15 @@ class Degrade:
         if rng.random() < self.config.clean_share:
             return {**clip, "lq": clip["hq"]}
         frames = _as_bytes(clip["hq"])
-        severity = (self.config.min_severity, self.config.max_severity)
-        recipe = pipeline.sample_recipe(
-            rng, self.config.mode, severity, len(frames), self.config.codec_share
-        )
-        bad = pipeline.apply(recipe, frames)
+        bad = pipeline.apply(self._recipe(rng, len(frames)), frames)
         return {**clip, "lq": _as_float(bad)}
+
+    def _recipe(self, rng: np.random.Generator, frames: int) -> pipeline.Recipe:
+        c = self.config
+        if c.pipeline != "mixture":
+            return pipeline.named(c.pipeline, 0, rng, frames)
+        severity = (c.min_severity, c.max_severity)
+        return pipeline.sample_recipe(rng, c.mode, severity, frames, c.codec_share)
 
 
 @dataclasses.dataclass(frozen=True)

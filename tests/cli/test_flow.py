@@ -207,7 +207,7 @@ def test_help_is_instant_and_starts_no_jax():
     assert time.monotonic() - begun < 1
 
 
-NESTED = ("convert flow", "convert weights", "data check", "data stats")
+NESTED = ("convert flow", "convert weights", "data check", "data stats", "data label")
 
 
 @pytest.mark.parametrize("verb", [*cli.COMMANDS, *NESTED])

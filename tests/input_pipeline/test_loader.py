@@ -90,6 +90,15 @@ def test_share_of_clean_clips_is_kept():
     assert 0.3 < clean.mean() < 0.7
 
 
+@pytest.mark.parametrize("name", ["realbasicvsr", "star"])
+def test_a_published_pipeline_degrades_and_repeats(name):
+    degrade = sources.DegradeConfig(pipeline=name, clean_share=0.0, jitter_share=0.0)
+    config = dataclasses.replace(CONFIG, degrade=degrade)
+    clips = next(loader.make_loader(config, 3))
+    assert_same([clips], [next(loader.make_loader(config, 3))])
+    assert 0.01 < np.abs(clips["lq"] - clips["hq"]).mean() < 0.3
+
+
 def test_eval_clips_are_fixed_and_held_out():
     first = loader.eval_clips(CONFIG, 2)
     assert_same(first, loader.eval_clips(CONFIG, 2))
@@ -104,6 +113,7 @@ def test_eval_clips_are_fixed_and_held_out():
         (lambda: sources.DataConfig(name="sintetic"), "Did you mean synthetic"),
         (lambda: sources.DataConfig(keys=("lq", "flw")), "Did you mean flow"),
         (lambda: sources.DegradeConfig(mode="video"), "modes are"),
+        (lambda: sources.DegradeConfig(pipeline="starr"), "unknown pipeline 'starr'"),
         (lambda: sources.DegradeConfig(min_severity=4.0, max_severity=3.0), "ordered"),
         (lambda: loader.make_loader(CONFIG, 0), "at least 1"),
     ],

@@ -34,6 +34,16 @@ def test_device_batch_holds_the_clips_of_the_step_and_keeps_the_rules():
     assert not np.array_equal(batch["lq"], make(3)["lq"])
 
 
+def test_published_pipeline_makes_the_device_batch():
+    degrade = sources.DegradeConfig(pipeline="star", clean_share=0.0, jitter_share=0.0)
+    config = sources.DataConfig(scene=SCENE, degrade=degrade, keys=("lq", "hq", "weight"))
+    atlas = jnp.asarray(textures.atlas(SCENE, 7))
+    batch = jax.jit(lambda step: on_device.device_batch(config, atlas, 7, step, 1))(0)
+    clip = np.asarray(batch["lq"][0])
+    gap = np.abs(clip - np.asarray(batch["hq"][0])).mean()
+    assert 0.01 < gap < 0.3 and not np.array_equal(clip[0], clip[1])
+
+
 def test_device_form_imports_no_host_package():
     program = (
         "import sys; from daflow_jax.input_pipeline import on_device; "

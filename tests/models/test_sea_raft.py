@@ -81,11 +81,11 @@ def test_running_statistics_of_the_features_move_once_per_frame(small):
     np.testing.assert_allclose(moved(clip), expected, atol=1e-6)
 
 
-def test_either_twin_and_the_parallel_prefix_convert():
+def test_either_twin_converts():
     module, expected = published_raft.load("sea-raft-s", 0)
     state = published_raft.state_dict("sea-raft-s", 0)
     for twin in ("bn3", "downsample.1"):
-        alone = {f"module.{k}": v for k, v in state.items() if f".{twin}." not in k}
+        alone = {k: v for k, v in state.items() if f".{twin}." not in k}
         assert len(alone) < len(state)
         same = jax.tree.map(np.array_equal, published_raft.convert(module, alone), expected)
         assert all(jax.tree.leaves(same))
