@@ -1,6 +1,6 @@
 """Compares every published array of the fixtures with ours, and writes docs/parity.md and .csv.
 
-    python -m benchmarks.parity            # about ten minutes on two cores
+    python -m benchmarks.parity            # 16 minutes on two busy cores
     python -m benchmarks.parity --only raft_a --only dpt_s0
 
 Exits with 1 if an array misses its tolerance.

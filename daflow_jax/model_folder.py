@@ -8,12 +8,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 
 from daflow_jax import errors, models
 from daflow_jax.io import atomic, safetensors_file
 
 FORMAT = 1
+DTYPES = {  # that weights are stored in
+    "float32": np.dtype(np.float32),
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+    "float16": np.dtype(np.float16),
+}
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 ASSETS = Path(__file__).parent / "assets"
 _FILES = f"a model folder needs {CONFIG} and {WEIGHTS}"
@@ -154,7 +160,7 @@ def load(path: str | Path) -> LoadedModel:
     config = _config(path, meta)
     _check_digest(path, meta)
     flat = dict(safetensors_file.read(path / WEIGHTS))
-    _check(path / WEIGHTS, flat, abstract_variables(config))
+    _check(path / WEIGHTS, flat, shapes(config))
     return LoadedModel(config, traverse_util.unflatten_dict(flat, sep="/"), meta)
 
 
@@ -214,17 +220,21 @@ def abstract_variables(config: Any) -> Any:
     return jax.eval_shape(lambda x: module.init(rngs, x, iters=1), frames)
 
 
-def _check(file, flat, abstract):
-    expected = {name: tuple(leaf.shape) for name, leaf in flatten(abstract).items()}
+def shapes(config: Any) -> dict[str, tuple[int, ...]]:
+    """Returns flat name -> shape of a configuration's variables, computing nothing."""
+    return {name: tuple(x.shape) for name, x in flatten(abstract_variables(config)).items()}
+
+
+def _check(file, flat, expected):
     missing, extra = sorted(set(expected) - set(flat)), sorted(set(flat) - set(expected))
-    shapes = [
+    misshapen = [
         f"{name} {flat[name].shape} instead of {expected[name]}"
         for name in sorted(set(expected) & set(flat))
         if flat[name].shape != expected[name]
     ]
-    if not (missing or extra or shapes):
+    if not (missing or extra or misshapen):
         return
-    groups = (("missing", missing), ("extra", extra), ("mis-shaped", shapes))
+    groups = (("missing", missing), ("extra", extra), ("mis-shaped", misshapen))
     rule = "; ".join(f"{len(g)} {word} ({', '.join(g[:5])})" for word, g in groups if g)
     raise errors.UserError(
         file, rule, f"The weights are of another configuration than {CONFIG}; save them together"
@@ -239,7 +249,8 @@ def flatten(tree: Any) -> dict[str, Any]:
 
 
 def _short_card(meta):
+    use = "restore CLIP" if meta["arch"]["family"] == "restorer" else "flow A B"
     return (
-        f"# {meta['name']}\n\nOptical flow model of daflow_jax: {meta['arch']['family']}, "
-        f"{meta['parameters']:,} parameters.\n\nUse: `daflow flow A B --model PATH`.\n"
+        f"# {meta['name']}\n\nModel of daflow_jax: {meta['arch']['family']}, "
+        f"{meta['parameters']:,} parameters.\n\nUse: `daflow {use} --model PATH`.\n"
     )

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ml_dtypes
 import numpy as np
 
 from daflow_jax import errors, model_folder, models
@@ -20,11 +19,6 @@ from daflow_jax.models.sea_raft import convert as sea_raft
 from daflow_jax.models.vae import convert as vae
 
 MAPPING = "mapping.json"
-DTYPES = {
-    "float32": np.dtype(np.float32),
-    "bfloat16": np.dtype(ml_dtypes.bfloat16),
-    "float16": np.dtype(np.float16),
-}
 
 
 class Architecture(NamedTuple):
@@ -178,7 +172,9 @@ def prepare(request: Request) -> Job:
     for name in kind.presets:
         config = models.preset(name, **overrides)
         try:
-            plan = engine.plan(state, kind.rules, _shapes(config), kind.dead(config), initial)
+            plan = engine.plan(
+                state, kind.rules, model_folder.shapes(config), kind.dead(config), initial
+            )
         except engine.Misfit as misfit:
             misfits.append(misfit)
             continue
@@ -194,7 +190,7 @@ def convert(job: Job, folder: str | Path, *, name: str | None = None) -> Path:
     Raises UserError for values that are not finite, leaving nothing behind.
     """
     folder = Path(folder)
-    dtype = DTYPES[job.request.dtype]
+    dtype = model_folder.DTYPES[job.request.dtype]
     layout = {path: (_kept(path, dtype), shape) for path, shape in job.plan.shapes.items()}
     title = name or folder.name
     training: dict[str, Any] = {"converted_from": Path(job.request.file).name, "arch": job.arch}
@@ -228,12 +224,7 @@ def recognise(state: Mapping[str, np.ndarray]) -> str:
 
 def _kept(path, dtype):
     """Returns the dtype of an array; running statistics stay float32, as sums lose terms in 16."""
-    return dtype if path.startswith("params/") else DTYPES["float32"]
-
-
-def _shapes(config) -> dict[str, tuple[int, ...]]:
-    abstract = engine.flatten(model_folder.abstract_variables(config))
-    return {name: tuple(leaf.shape) for name, leaf in abstract.items()}
+    return dtype if path.startswith("params/") else model_folder.DTYPES["float32"]
 
 
 def _defaults(config) -> dict[str, Any]:

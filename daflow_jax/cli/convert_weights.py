@@ -53,7 +53,7 @@ def add_parser(kinds: argparse._SubParsersAction) -> None:
         default="auto",
         help="of DiT4SR: own (r1) or hq_twice (f, q); auto looks whether to_k_control is zero",
     )
-    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
+    parser.add_argument("--dtype", choices=options.WEIGHT_DTYPES, default="float32")
     parser.add_argument(
         "--set",
         action="append",

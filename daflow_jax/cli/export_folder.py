@@ -1,4 +1,4 @@
-"""`daflow export --format folder`: a model folder made smaller, without a change of its results."""
+"""`daflow export --format folder`: a smaller model folder with the same results but rounding."""
 
 import argparse
 import dataclasses
@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from daflow_jax import errors
-from daflow_jax.cli import console
-
-DTYPES = ("float32", "bfloat16", "float16")
+from daflow_jax.cli import console, options
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +20,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="folder: keep of the restoration backbone what the first denoising step needs",
     )
-    parser.add_argument("--dtype", choices=DTYPES, help="folder: of the parameters (as they are)")
+    parser.add_argument(
+        "--dtype", choices=options.WEIGHT_DTYPES, help="folder: of the parameters (as they are)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,10 +32,11 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     if (out / model_folder.CONFIG).exists() and not args.overwrite:
         raise errors.UserError(out, "holds a model", "Pass --overwrite or another --out")
-    loaded = model_folder.load(model_folder.resolve(args.model))
+    source = model_folder.resolve(args.model)
+    loaded = model_folder.load(source)
     flat = model_folder.flatten(loaded.variables)
     config = loaded.config
-    arrays = ((name, flat[name]) for name in _shapes(config))
+    arrays = ((name, flat[name]) for name in model_folder.shapes(config))
     if args.slim:
         config = _slim_config(args.model, config)
         arrays = _slim_arrays(loaded.config, config, flat)
@@ -43,7 +44,14 @@ def run(args: argparse.Namespace) -> int:
     meta = loaded.meta
     record = {**meta["training"], "exported_from": meta.get("sha256"), "slim": args.slim}
     model_folder.write(
-        out, config, layout, arrays, name=out.name, defaults=meta["defaults"], training=record
+        out,
+        config,
+        layout,
+        arrays,
+        name=out.name,
+        defaults=meta["defaults"],
+        training=record,
+        card=_card(source),
     )
     size = (out / model_folder.WEIGHTS).stat().st_size
     if args.json:
@@ -67,11 +75,12 @@ def _slim_config(name, config) -> Any:
 
 def _slim_arrays(full, config, flat) -> Iterator[tuple[str, np.ndarray]]:
     """Yields the arrays of the slim model; only its backbone differs from the full one."""
+    from daflow_jax import model_folder
     from daflow_jax.models.dit4sr import slim
 
     prefix = "params/backbone/" if full.family == "daflow" else "params/"
     restorer = full.backbone if full.family == "daflow" else full
-    names = _shapes(config)
+    names = model_folder.shapes(config)
     inner = {k.removeprefix(prefix): x for k, x in flat.items() if k.startswith(prefix)}
     wanted = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
     reduced = slim.arrays(restorer.dit, inner, wanted)
@@ -79,21 +88,26 @@ def _slim_arrays(full, config, flat) -> Iterator[tuple[str, np.ndarray]]:
         yield name, next(reduced)[1] if name.startswith(prefix) else flat[name]
 
 
-def _shapes(config) -> dict[str, tuple[int, ...]]:
+def _card(source: Path) -> str | None:
+    """Returns the card of the model that this one is made from: its terms hold on."""
     from daflow_jax import model_folder
 
-    abstract = model_folder.flatten(model_folder.abstract_variables(config))
-    return {name: tuple(leaf.shape) for name, leaf in abstract.items()}
+    file = source / model_folder.CARD
+    if not file.is_file():
+        return None
+    return file.read_text(encoding="utf-8").rstrip("\n") + "\n\nExported by `daflow export`.\n"
 
 
 def _layout(config, flat, dtype):
     """Returns name -> dtype, shape; a dtype asked for is that of parameters, not of statistics."""
-    from daflow_jax import published
+    from daflow_jax import model_folder
 
     return {
         name: (
-            published.DTYPES[dtype] if dtype and name.startswith("params/") else flat[name].dtype,
+            model_folder.DTYPES[dtype]
+            if dtype and name.startswith("params/")
+            else flat[name].dtype,
             shape,
         )
-        for name, shape in _shapes(config).items()
+        for name, shape in model_folder.shapes(config).items()
     }

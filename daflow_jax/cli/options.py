@@ -8,6 +8,8 @@ from typing import Any
 
 from daflow_jax import errors
 
+WEIGHT_DTYPES = ("float32", "bfloat16", "float16")  # the names in model_folder.DTYPES
+
 
 def examples(*lines: str) -> dict[str, Any]:
     """Returns the arguments of add_parser that end the help with examples."""

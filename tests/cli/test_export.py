@@ -51,6 +51,8 @@ def test_slim_folder_is_smaller_and_gives_flow(daflow, tmp_path):
     assert code == 0, err
     full = (tmp_path / "full" / "model.safetensors").stat().st_size
     assert json.loads(out)["bytes"] < 0.9 * full
+    terms = (tmp_path / "full" / "README.md").read_text()
+    assert (tmp_path / "slim" / "README.md").read_text().startswith(terms)
     assert daflow("flow", "0.png", "1.png", "--model", "slim", "--iters", 1)[0] == 0
     code, _, err = daflow("export", "--model", "slim", *words[:3], "--out", "again")
     assert code == 2 and "is slim already" in err
