@@ -4,48 +4,80 @@
 (write the "="); every field of every section may be overridden, whether the file sets it or not.
 Running the same command again resumes. Exit codes: 0 done, 1 failure, 2 bad input, 3 the
 machine lacks something, 130 and 143 stopped and saved.
+
+The same command on every machine makes one run of many processes: TPU VMs, GKE, SLURM and Open MPI
+tell the processes of each other; elsewhere give the three flags, or JAX_COORDINATOR_ADDRESS,
+JAX_NUM_PROCESSES and JAX_PROCESS_ID. See docs/launch.md.
 """
 
 import argparse
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
 from daflow_jax import errors
 
 
-def read_flags(argv: list[str]) -> tuple[Any, str]:
-    """Returns (config, workdir) of the command line; argparse and UserError refuse with code 2."""
+def read_flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Returns (flags, overrides of the configuration); argparse refuses with code 2."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--config", required=True, metavar="FILE[:ARG]")
     parser.add_argument("--workdir", required=True, metavar="DIR")
-    known, overrides = parser.parse_known_args(argv)
-    from daflow_jax import config_file
+    parser.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 runs")
+    parser.add_argument("--processes", metavar="N", help="how many; 1: look for no others")
+    parser.add_argument("--process", metavar="I", help="which one this is, from 0")
+    text = "a process that is silent for so long has died (default %(default)s)"
+    parser.add_argument("--patience", type=int, default=60, metavar="SECONDS", help=text)
+    return parser.parse_known_args(argv)
 
-    return config_file.read(known.config, overrides), known.workdir
+
+def run(flags: argparse.Namespace, overrides: list[str]) -> int:
+    """Returns the exit code of a run that ends in order."""
+    from daflow_jax import distributed
+
+    distributed.start(flags.coordinator, flags.processes, flags.process, flags.patience)
+    from daflow_jax import config_file, experiment
+    from daflow_jax.train import loop
+
+    config = config_file.read(flags.config, overrides)
+    code = loop.train(experiment.build(config), flags.workdir)
+    distributed.stop()
+    return code
+
+
+def report(error: Exception, workdir: str) -> tuple[int, str]:
+    """Returns (exit code, what to print); the traceback of a failure of ours goes to log.txt."""
+    if not isinstance(error, errors.UserError) and errors.is_full(error):
+        rule = f"no room for its files ({type(error).__name__})"
+        error = errors.UserError(workdir, rule, "Make room, then run the same command again", 3)
+    if isinstance(error, errors.UserError):
+        return error.code, str(error)
+    log, story = Path(workdir) / "log.txt", "".join(traceback.format_exception(error))
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "a", encoding="utf-8") as file:
+            file.write(story)
+    except OSError:
+        return 1, f"unexpected failure\n{story}"
+    return 1, f"unexpected failure; the traceback is in {log}"
 
 
 def main(argv: list[str]) -> int:
-    """Returns the exit code of a run."""
-    workdir = None
+    """Returns the exit code; a failure among several processes ends this one and tells the rest."""
+    flags, overrides = read_flags(argv)
     try:
-        config, workdir = read_flags(argv)
-        from daflow_jax import experiment
-        from daflow_jax.train import loop
+        return run(flags, overrides)
+    except Exception as error:  # noqa: BLE001 - all end here, in one line
+        from daflow_jax import distributed
 
-        return loop.train(experiment.build(config), workdir)
-    except errors.UserError as error:
-        print(f"daflow: error: {error}", file=sys.stderr)
-        return error.code
-    except Exception:  # noqa: BLE001 - our fault: the whole story goes to the log
-        log = Path(workdir or ".") / "log.txt"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "a", encoding="utf-8") as file:
-            file.write(traceback.format_exc())
-        print(f"daflow: error: unexpected failure; the traceback is in {log}", file=sys.stderr)
-        return 1
+        if not isinstance(error, errors.UserError):
+            distributed.await_news()  # it may only be the echo of another process's end
+        code, text = report(error, flags.workdir)
+        if not isinstance(error, distributed.Told):
+            print(f"daflow: error: {text}", file=sys.stderr)
+        distributed.leave(code, text)
+        return code
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The Python interface: load a model by name, call it on frames, read and write flow."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,19 @@ class Model:
         *,
         meta: dict[str, Any] | None = None,
         device: str = "auto",
+        mesh: Mapping[str, int] | None = None,
         precision: str = "fp32",
         seed: int = 0,
         layout: Layout = Layout(),  # noqa: B008
         tell: Callable[..., None] = lambda line, end="\n": None,
     ):
-        """Puts the weights on a device.
+        """Puts the weights on a device, or on several.
 
         Args:
             device: "auto", "cpu", "gpu", "tpu" or one of several, "cuda:1".
+            mesh: run on as many devices of that kind as the product of the sizes: {"seq": 4} splits
+                the rows of a clip, {"data": 2} takes clips side by side, {"tensor": 2} splits
+                layers and their weights, and the axes combine.
             precision: "fp32", or "bf16" for the layers; correlation and flow stay float32.
             seed: of the noise that diffusion models start from.
             layout: batch, size buckets, tiles.
@@ -54,9 +58,8 @@ class Model:
         self.module = models.build(config, dtype=jnp.bfloat16 if precision == "bf16" else None)
         self.layout, self.precision, self.seed = layout, precision, seed
         matmul = "highest" if precision == "fp32" else None
-        self.runner = predict.Runner(
-            self.module, variables, find_device(device), seed, matmul, tell
-        )
+        place = _place(find_device(device), mesh)
+        self.runner = predict.Runner(self.module, variables, place, seed, matmul, tell)
 
     @property
     def variables(self) -> Any:
@@ -224,6 +227,10 @@ def find_device(name: str = "auto") -> jax.Device:
         raise errors.UserError(
             f"--device {name}", f"JAX sees {len(found)} of this kind", "Count from 0", 3
         ) from None
+
+
+def _place(device, mesh):
+    return predict.Placement(device) if mesh is None else predict.spread(mesh, device)
 
 
 def load(name: str | Path, **options) -> Model:

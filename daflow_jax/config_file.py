@@ -42,7 +42,8 @@ def read(spec: str, argv: Sequence[str] = ()) -> Any:
 
 def complete(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the nested dict with the default of every field that `values` leaves out."""
-    out: dict[str, Any] = {"seed": 0, "precision": "f32", "mesh": {"data": -1, "fsdp": 1}}
+    mesh = {"data": -1, "fsdp": 1, "seq": 1, "tensor": 1}
+    out: dict[str, Any] = {"seed": 0, "precision": "f32", "mesh": mesh}
     for name, kind in experiment.SETTINGS.items():
         out[name] = _defaults(kind)
     scene = out["data"].pop("scene")

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+FULL = ("No space left", "File too large", "Disk quota")
+
 
 class UserError(Exception):
     """Names a file, flag or field, the rule that it breaks, and the remedy.
@@ -18,6 +20,12 @@ class UserError(Exception):
 
     def __reduce__(self) -> tuple:
         return type(self), (self.where, self.rule, self.remedy, self.code)
+
+
+def is_full(error: BaseException) -> bool:
+    """Returns whether a write failed for want of room, whichever library says so."""
+    texts = (str(e) for e in (error, error.__cause__, error.__context__))
+    return any(word in text for text in texts for word in FULL)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -2,19 +2,21 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from daflow_jax import batch as batches
 from daflow_jax import errors, model_folder, models, precision, sharding, tasks
 from daflow_jax.generate import scene as scenes
 from daflow_jax.input_pipeline import sources
+from daflow_jax.models.dit4sr import loops
 from daflow_jax.predict import padding
-from daflow_jax.train import checkpoint, evaluate, feed, loop, optimizer, writer
+from daflow_jax.train import checkpoint, evaluate, feed, loop, optimizer, state, writer
 
 SECTIONS = (
     "task",
@@ -42,8 +44,9 @@ SETTINGS = {  # sections whose keys are the fields of a dataclass
 }
 
 
-def build(config: Any) -> loop.Experiment:
-    """Returns the experiment that `config` (a ConfigDict or nested dict) describes.
+def build(config: Any, devices: Sequence[jax.Device] | None = None) -> loop.Experiment:
+    """Returns the experiment that `config` (a ConfigDict or nested dict) describes, for `devices`
+    (by default all that JAX has).
 
     Raises UserError naming the field, the rule and the nearest known name; nothing is trained or
     loaded.
@@ -57,31 +60,38 @@ def build(config: Any) -> loop.Experiment:
     train, optimizing, evaluating = parts["train"], parts["optimizer"], parts["eval"]
     seed, policy = int(config.get("seed", 0)), precision.parse(config.get("precision", "f32"))
     model = build_model(config)
-    task = build_task(config, models.build(model, policy.compute, policy.param))
+    module = models.build(model, policy.compute)  # parameters are drawn in float32, then stored
+    task = build_task(config, precision.Bound(module, policy))
+    leaves = state.Leaves(train_patterns(optimizing.train, model), optimizing.frozen, policy)
     data, source = build_data(config, seed)
     _check_size(data.scene, model)
-    mesh = sharding.make_mesh(config.get("mesh", {"data": -1, "fsdp": 1}))
+    mesh = sharding.make_mesh(config.get("mesh", {"data": -1}), devices)
     sharding.check_batch_size(train.batch_size, mesh)
+    _check_mesh(mesh, data.scene, model)
     _check_calls(train)
+    _check_parts(train, mesh)
     return loop.Experiment(
         config=_record(config, parts, source, data, model, task, mesh),
         task=task,
         optimizer=optimizer.make_optimizer(optimizing, train.steps),
-        data=SOURCES[source].train(data, train.batch_size),
+        data=SOURCES[source].train(data, train.batch_size, mesh),
         mesh=mesh,
         seed=seed,
         train=train,
         example=batches.zeros(1, data.scene.frames, data.scene.height, data.scene.width),
-        frozen=optimizing.frozen,
+        leaves=leaves,
         eval=evaluating,
         eval_sets={
-            sources.HELD_OUT: SOURCES[source].evaluation(data, train.batch_size, evaluating.batches)
+            sources.HELD_OUT: SOURCES[source].evaluation(
+                data, train.batch_size, evaluating.batches, mesh
+            )
         },
         checkpoint=parts["checkpoint"],
         log=parts["log"],
-        load=load_variables,
+        load=functools.partial(load_variables, model=model),
         save=_saver(model, config),
         write_image=_write_image,
+        compute=policy.compute,
     )
 
 
@@ -114,6 +124,19 @@ def build_model(config: Mapping[str, Any]) -> Any:
             "config.model.name", "is missing", errors.nearest("", models.PRESETS)
         )
     return models.preset(values.pop("name"), **_dotted(values))
+
+
+def train_patterns(value: Any, model: Any) -> tuple[str, ...]:
+    """Returns the patterns of the parameters that train: `value` itself, or those of the set that
+    it names.
+    """
+    if not isinstance(value, str):
+        return tuple(value)
+    known = models.trainable_sets(model)
+    if value not in known:
+        rule = f"{value!r} is no set of parameters of this model"
+        raise errors.UserError("config.optimizer.train", rule, errors.nearest(value, known))
+    return known[value]
 
 
 def build_task(config: Mapping[str, Any], module: Any) -> tasks.Task:
@@ -160,30 +183,29 @@ class HostSource:
     """Clips made by NumPy and OpenCV, in this process or in Grain's workers."""
 
     @staticmethod
-    def train(data: sources.DataConfig, batch_size: int) -> feed.HostData:
+    def train(data: sources.DataConfig, batch_size: int, mesh: Mesh) -> feed.HostData:
         """Returns the loader of this process's share of every batch."""
 
         def open_loader():
             from daflow_jax.input_pipeline import loader
 
-            count = jax.process_count()
-            return loader.make_loader(data, batch_size // count, jax.process_index(), count)
+            index, parts = sharding.process_share(mesh)
+            return loader.make_loader(data, batch_size // parts, index, parts)
 
         return feed.HostData(open_loader)
 
     @staticmethod
-    def evaluation(data: sources.DataConfig, batch_size: int, count: int) -> evaluate.EvalSet:
+    def evaluation(
+        data: sources.DataConfig, batch_size: int, count: int, mesh: Mesh
+    ) -> evaluate.EvalSet:
         """Returns `count` batches of held-out clips, the same at every evaluation."""
 
         @functools.cache
         def rows():
             from daflow_jax.input_pipeline import loader
 
-            clips = loader.eval_clips(data, batch_size * count)[
-                jax.process_index() :: jax.process_count()
-            ]
-            local = batch_size // jax.process_count()
-            groups = (clips[i : i + local] for i in range(0, len(clips), local))
+            places = evaluate.places(batch_size * count, batch_size, *sharding.process_share(mesh))
+            groups = [loader.eval_clips(data, own) for own, _ in places]  # all batches are full
             return [
                 {k: np.stack([clip[k] for clip in group]) for k in data.keys} for group in groups
             ]
@@ -195,7 +217,7 @@ class DeviceSource:
     """Clips made on the accelerator inside the step; imports neither grain nor av."""
 
     @staticmethod
-    def train(data: sources.DataConfig, batch_size: int) -> feed.DeviceData:
+    def train(data: sources.DataConfig, batch_size: int, mesh: Mesh) -> feed.DeviceData:
         """Returns the function of the step that makes its batch."""
         from daflow_jax.generate import textures
         from daflow_jax.input_pipeline import on_device
@@ -206,17 +228,17 @@ class DeviceSource:
         return feed.DeviceData(make, textures.atlas(data.scene, data.seed))
 
     @staticmethod
-    def evaluation(data: sources.DataConfig, batch_size: int, count: int) -> evaluate.EvalSet:
+    def evaluation(
+        data: sources.DataConfig, batch_size: int, count: int, mesh: Mesh
+    ) -> evaluate.EvalSet:
         """Returns `count` batches of held-out clips, the same at every evaluation."""
         held_out = dataclasses.replace(data, seed=data.seed + sources.EVAL_SEED)
-        first, local = (n * batch_size // jax.process_count() for n in (jax.process_index(), 1))
 
         def rows():
-            source = DeviceSource.train(held_out, batch_size)
-            make = jax.jit(source.make)
+            source = DeviceSource.train(held_out, batch_size, mesh)
+            make = jax.jit(source.make, out_shardings=sharding.batch_sharding(mesh))
             for step in range(count):
-                batch = jax.device_get(make(source.constants, step))
-                yield {key: value[first : first + local] for key, value in batch.items()}
+                yield make(source.constants, step)
 
         return rows
 
@@ -224,11 +246,18 @@ class DeviceSource:
 SOURCES = {"host": HostSource, "device": DeviceSource}
 
 
-def load_variables(path: str) -> dict[str, Any]:
-    """Returns the variables of a workdir's newest checkpoint, or of a model folder or name."""
+def load_variables(path: str, model: Any) -> dict[str, Any]:
+    """Returns the variables of a workdir's newest checkpoint, or of a model folder or name, in the
+    layout of `model`'s blocks.
+    """
     if (Path(path) / "checkpoints").is_dir():
-        return checkpoint.load_variables(Path(path))
-    return model_folder.load(model_folder.resolve(path)).variables
+        variables = checkpoint.load_variables(Path(path))
+    else:
+        variables = model_folder.load(model_folder.resolve(path)).variables
+    transformer = models.transformer(model)
+    return (
+        variables if transformer is None else loops.looped(loops.unrolled(variables), transformer)
+    )
 
 
 def _construct(kind, values, where):
@@ -257,10 +286,40 @@ def _check_size(scene, model):
             raise errors.UserError(f"config.data.scene.{name}", rule, f"Use {padding.MINIMUM}")
 
 
+def _check_mesh(mesh, scene, model):
+    transformer = models.transformer(model)
+    if transformer is None:
+        if mesh.shape["tensor"] > 1:
+            rule = "this model has no attention heads to split"
+            raise errors.UserError("config.mesh.tensor", rule, "Use data, fsdp or seq")
+        return
+    multiple = (model.backbone if model.family == "daflow" else model).multiple
+    rows = scene.height // multiple
+    for axis, what, count in (
+        ("tensor", "attention heads", transformer.heads),
+        ("seq", "rows of tokens", rows),
+    ):
+        if count % mesh.shape[axis]:
+            divisors = [str(n) for n in range(1, count + 1) if count % n == 0]
+            rule = f"{count} {what} do not divide over {mesh.shape[axis]}"
+            remedy = "Use one of " + ", ".join(divisors)
+            raise errors.UserError(f"config.mesh.{axis}", rule, remedy)
+
+
 def _check_calls(train):
     if train.steps_per_call < 1 or train.steps % train.steps_per_call:
         rule = f"{train.steps_per_call} does not divide train.steps = {train.steps}"
         raise errors.UserError("config.train.steps_per_call", rule, "Use 1, or a divisor")
+
+
+def _check_parts(train, mesh):
+    clips = train.batch_size // (mesh.shape["data"] * mesh.shape["fsdp"])
+    if train.accumulate < 1 or clips % train.accumulate:
+        rule = f"{train.accumulate} does not divide the {clips} clips of a device"
+        near = [parts for parts in range(1, clips + 1) if clips % parts == 0]
+        raise errors.UserError(
+            "config.train.accumulate", rule, f"Use one of {', '.join(map(str, near))}"
+        )
 
 
 def _plain(config: Any) -> Any:
@@ -294,8 +353,10 @@ def _record(config, parts, source, data, model, task, mesh):
 def _saver(model, config):
     def save(folder, variables, record):
         defaults = {"iters": config["task"]["iters"]} if "iters" in config["task"] else None
-        name = config["model"]["name"]
-        model_folder.save(folder, model, variables, name=name, defaults=defaults, training=record)
+        name, plain = config["model"]["name"], models.unrolled(model)
+        model_folder.save(
+            folder, plain, loops.unrolled(variables), name=name, defaults=defaults, training=record
+        )
 
     return save
 

@@ -1,5 +1,5 @@
-"""How devices are arranged and who holds what: one mesh, batches split over it, parameters over
-`fsdp`.
+"""How devices are arranged and who holds what: one mesh, batches split over `data` and `fsdp`,
+parameters by the names of their dimensions (`daflow_jax.axes`).
 """
 
 import math
@@ -10,15 +10,18 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from daflow_jax import axes as dimensions
 from daflow_jax import errors
 
-AXES = ("data", "fsdp")
+AXES = ("data", "fsdp", "seq", "tensor")
 MIN_SHARDED_SIZE = 4096  # smaller parameters are replicated: the exchange would cost more [choice]
 
 
 def make_mesh(axes: Mapping[str, int], devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """Returns the mesh `{"data": n, "fsdp": m}` over the devices; one size may be -1, "what is
-    left".
+    """Returns the mesh `{"data": n, "fsdp": m, "seq": s, "tensor": t}` over the devices.
+
+    Axes left out have size 1; one size may be -1, "what is left". `seq` and `tensor`, which talk
+    most, get the nearest neighbours.
     """
     devices = jax.devices() if devices is None else devices
     for name in axes:
@@ -36,7 +39,8 @@ def make_mesh(axes: Mapping[str, int], devices: Sequence[jax.Device] | None = No
         rule = f"{dict(axes)} does not fit {len(devices)} devices"
         raise errors.UserError("config.mesh", rule, 'Use {"data": -1, "fsdp": 1} to take them all')
     sizes = [len(devices) // known if size == -1 else size for size in sizes]
-    return Mesh(np.asarray(devices).reshape(sizes), AXES, axis_types=(AxisType.Auto,) * len(AXES))
+    kinds = (AxisType.Auto,) * len(AXES)
+    return jax.make_mesh(tuple(sizes), AXES, axis_types=kinds, devices=devices)
 
 
 def check_batch_size(batch_size: int, mesh: Mesh, where: str = "config.train.batch_size") -> None:
@@ -60,10 +64,24 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """Returns the sharding of a batch: rows over both axes, as fully sharded data parallelism
-    wants.
+    """Returns the sharding of a batch: clips over `data` and `fsdp`, whole on the other axes."""
+    return NamedSharding(mesh, PartitionSpec(dimensions.RULES["batch"]))
+
+
+def process_share(mesh: Mesh) -> tuple[int, int]:
+    """Returns (index, count): this process holds part `index` of `count` equal parts of a batch.
+
+    Processes that `seq` or `tensor` join hold the same part.
     """
-    return NamedSharding(mesh, PartitionSpec(AXES))
+    ways = mesh.shape["data"] * mesh.shape["fsdp"]
+    rows: dict[int, set[int]] = {}
+    for device, index in batch_sharding(mesh).devices_indices_map((ways,)).items():
+        rows.setdefault(device.process_index, set()).add(index[0].indices(ways)[0])
+    parts = sorted({tuple(sorted(part)) for part in rows.values()})
+    if sum(map(len, parts)) != ways or len({len(part) for part in parts}) > 1:
+        rule = f"{dict(mesh.shape)} gives the processes overlapping or unequal parts of a batch"
+        raise errors.UserError("config.mesh", rule, "Let seq x tensor divide a process's devices")
+    return parts.index(tuple(sorted(rows[jax.process_index()]))), len(parts)
 
 
 def place_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
@@ -75,19 +93,39 @@ def place_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Ar
     }
 
 
-def tree_shardings(tree: Any, mesh: Mesh) -> Any:
-    """Returns a sharding for every leaf: the largest divisible dimension over `fsdp`, else
-    replicated.
+Names = Mapping[str, Sequence[str]]  # parameter path -> names of its dimensions
+
+
+def tree_shardings(tree: Any, mesh: Mesh, names: Names | None = None) -> Any:
+    """Returns a sharding for every leaf of a state: by the names of its dimensions where `names`
+    has them, else the largest divisible dimension over `fsdp`, else replicated.
+
+    A path of `names` ("backbone/dit/...") stands for every leaf whose path ends with it: the
+    parameter, its average and its moments. Small leaves are replicated.
     """
-    return jax.tree.map(lambda leaf: _leaf_sharding(leaf, mesh), tree)
+    names = {} if names is None else names
+
+    def place(path, leaf):
+        return _leaf_sharding(leaf, mesh, _names_of(path, names))
+
+    return jax.tree_util.tree_map_with_path(place, tree)
 
 
-def _leaf_sharding(leaf: Any, mesh: Mesh) -> NamedSharding:
+def _names_of(path, names: Names) -> Sequence[str]:
+    parts = jax.tree_util.keystr(path, simple=True, separator="/").split("/")
+    ends = ("/".join(parts[i:]) for i in range(len(parts)))
+    return next((names[end] for end in ends if end in names), ())
+
+
+def _leaf_sharding(leaf: Any, mesh: Mesh, names: Sequence[str]) -> NamedSharding:
     ways, shape = mesh.shape["fsdp"], leaf.shape
-    divisible = [i for i, size in enumerate(shape) if size % ways == 0 and size >= ways]
-    if ways == 1 or math.prod(shape) < MIN_SHARDED_SIZE or not divisible:
+    if math.prod(shape) < MIN_SHARDED_SIZE:
         return replicated(mesh)
-    axis = max(divisible, key=lambda i: shape[i])
-    return NamedSharding(
-        mesh, PartitionSpec(*("fsdp" if i == axis else None for i in range(len(shape))))
-    )
+    places = [None] * len(shape)
+    if len(names) == len(shape):
+        places = list(dimensions.spec(shape, names, mesh.shape))
+    taken = {axis for x in places if x for axis in ((x,) if isinstance(x, str) else x)}
+    free = [i for i, x in enumerate(places) if x is None and shape[i] % ways == 0]
+    if ways > 1 and free and "fsdp" not in taken:
+        places[max(free, key=lambda i: shape[i])] = "fsdp"
+    return NamedSharding(mesh, PartitionSpec(*places) if any(places) else PartitionSpec())

@@ -10,32 +10,42 @@ PACKAGE = Path(__file__).parents[1] / "daflow_jax"
 # room -> rooms of ours that it may import; errors may be imported by all of them
 MAY_IMPORT = {
     "errors": set(),
+    "axes": set(),
+    "chips": set(),
+    "distributed": set(),
+    "flops": set(),
     "batch": set(),
     "precision": set(),
     "viz": set(),
     "io": set(),
     "degrade": {"generate"},  # the counter-based random numbers that host and device share
     "generate": set(),
-    "ops": set(),
-    "nn": {"ops"},
+    "ops": {"axes"},
+    "nn": {"axes", "ops"},
     "losses": {"ops"},
     "metrics": {"ops"},
     "convert": {"io"},
-    "models": {"nn", "ops", "convert"},
+    "models": {"axes", "nn", "ops", "convert"},
     "baselines": set(),
     "warm_start": set(),
-    "sharding": set(),
+    "sharding": {"axes"},
     "sequences": {"io"},
-    "tasks": {"batch", "models", "losses", "metrics", "ops", "viz"},
-    "train": {"batch", "tasks", "metrics", "sharding", "precision"},
+    "tasks": {"axes", "precision", "batch", "models", "losses", "metrics", "ops", "viz"},
+    "train": {
+        *("axes", "batch", "chips", "distributed", "flops", "metrics", "precision", "sharding"),
+        "tasks",
+    },
     "input_pipeline": {"batch", "io", "degrade", "generate", "layouts"},
     "layouts": {"io"},
     "survey": {"io", "layouts", "viz"},
-    "predict": {"models", "ops", "precision", "warm_start"},
+    "predict": {"axes", "sharding", "models", "ops", "precision", "warm_start"},
     "model_folder": {"io", "models"},
     "published": {"convert", "io", "model_folder", "models"},
 }
-ABOVE = {"__init__", "__main__", "api", "cli", "config_file", "experiment"}  # may import every room
+ABOVE = {  # may import every room
+    *("__init__", "__main__", "api", "cli", "config_file", "experiment"),
+    "plan",
+}
 
 NOT_NEEDED = {  # rooms that must load on a machine without these packages
     "grain": {"models", "tasks", "train", "nn", "ops", "predict"},

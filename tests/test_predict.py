@@ -17,7 +17,7 @@ class Recorder(predict.Runner):
 
     def __init__(self, frames: int = 2, most: int = 99, pixels: int = 10**9):
         self.config = types.SimpleNamespace(frames=frames, multiple=8, family="raft")
-        self.device = jax.devices("cpu")[0]
+        self.place = predict.Placement(jax.devices("cpu")[0])
         self.calls, self.starts, self.told = [], [], []
         self.most, self.pixels = most, pixels
         self.tell = lambda line, end="\n": self.told.append(line)

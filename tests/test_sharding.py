@@ -1,4 +1,4 @@
-"""Meshes, the placement of batches and parameters, and the precision and batch rules."""
+"""Meshes, the placement of batches and parameters, and the batch rules."""
 
 import jax
 import jax.numpy as jnp
@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from daflow_jax import batch, errors, precision, sharding
+from daflow_jax import batch, errors, sharding
 
 
 def test_mesh_takes_what_is_left_and_refuses_what_does_not_fit():
-    assert sharding.make_mesh({"data": -1, "fsdp": 2}).shape == {"data": 4, "fsdp": 2}
+    assert tuple(sharding.make_mesh({"data": -1, "fsdp": 2}).shape.values()) == (4, 2, 1, 1)
+    assert tuple(sharding.make_mesh({"seq": 2, "tensor": 4}).shape.values()) == (1, 1, 2, 4)
     with pytest.raises(errors.UserError, match="does not fit 8 devices"):
         sharding.make_mesh({"data": 3})
     with pytest.raises(errors.UserError, match="at most one may be -1"):
@@ -31,13 +32,6 @@ def test_batch_is_split_over_all_devices():
     rows = sharding.place_batch({"lq": np.arange(16.0)}, mesh)["lq"]
     assert [shard.data.shape for shard in rows.addressable_shards] == [(2,)] * 8
     assert np.array_equal(rows, np.arange(16.0))
-
-
-def test_precision_is_read_from_text():
-    assert precision.parse("p=f32,c=bf16") == (jnp.dtype("float32"), jnp.dtype("bfloat16"))
-    assert precision.parse("bf16") == (jnp.dtype("bfloat16"),) * 2
-    with pytest.raises(errors.UserError, match="needs p= .* and c="):
-        precision.parse("p=f32")
 
 
 def _rows():

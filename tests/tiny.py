@@ -63,12 +63,17 @@ def daflow_config():
     )
 
 
+def daflow_variables():
+    """Returns random variables of `daflow_config`, the same in every run."""
+    abstract = model_folder.abstract_variables(daflow_config())
+    return jax.tree.map(_drawn(np.random.default_rng(0)), abstract)
+
+
 def save_daflow(path: Path) -> Path:
     """Returns the model folder of a DA-Flow with random weights written at `path`."""
-    abstract = model_folder.abstract_variables(daflow_config())
-    values = jax.tree.map(_drawn(np.random.default_rng(0)), abstract)
     defaults = {"iters": ITERS}
-    return model_folder.save(path, daflow_config(), values, name="tiny-da", defaults=defaults)
+    given = daflow_config(), daflow_variables()
+    return model_folder.save(path, *given, name="tiny-da", defaults=defaults)
 
 
 def save_restorer(path: Path, config: Any = None) -> Path:

@@ -22,7 +22,8 @@ def get_config():
         lr=5e-5, schedule="one_cycle", weight_decay=1e-4, clip_norm=1.0, frozen=("backbone/.*",)
     )
     config.data = dict(
-        source="device",
+        source="host",  # as lift_base
+        num_workers=8,
         keys=("lq", "hq", "flow", "valid", "weight"),
         scene=dict(frames=3, height=512, width=512),
     )

@@ -15,12 +15,15 @@ def get_config():
     config = ml_collections.ConfigDict()
     config.task = dict(name="restoration", unit="clip", weighting="x0")
     # lq_key as dit4sr_q was trained
-    config.model = dict(name="restorer-base", dit=dict(remat=True, lq_key="hq_twice"))
+    config.model = dict(name="restorer-base", dit=dict(remat="full", lq_key="hq_twice"))
     config.optimizer = dict(
         lr=5e-5, schedule="constant", weight_decay=1e-2, clip_norm=1.0, frozen=("vae/.*",)
     )
     config.data = dict(
-        source="device", keys=("lq", "hq", "weight"), scene=dict(frames=3, height=512, width=512)
+        source="host",  # "device" on GPUs; for a TPU its texture reads take an hour to compile
+        num_workers=8,
+        keys=("lq", "hq", "weight"),
+        scene=dict(frames=3, height=512, width=512),
     )
     config.degrade = dict(pipeline="realbasicvsr")
     config.train = dict(steps=20_000, batch_size=32)

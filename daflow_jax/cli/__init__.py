@@ -7,6 +7,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 from daflow_jax import __version__, errors
 
@@ -18,13 +19,29 @@ COMMANDS = {  # verb: (module, one line)
     "eval": ("evaluate", "errors of models, baselines or stored flow on pairs with true flow"),
     "data": ("data", "check, describe and label folders of data"),
     "doctor": ("doctor", "check versions, devices, memory, cache and optional parts"),
+    "plan": ("plan", "memory, exchanges and FLOPs of a run on a TPU slice, without the slice"),
     "export": ("export", "save a fixed-size function as StableHLO for serving"),
     "convert": ("convert", "flow file formats; published PyTorch weights to a model folder"),
 }
 
 
 class Parser(argparse.ArgumentParser):
-    """Refuses bad usage in one line, as every other refusal."""
+    """Refuses bad usage in one line, as every other refusal.
+
+    A verb that sets `takes_config` finds every --config.x=y, as train.py takes them, in
+    `args.overrides`.
+    """
+
+    takes_config = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        overrides = [x for x in given if self.takes_config and x.startswith("--config.")]
+        rest = [x for x in given if x not in overrides]
+        found, unknown = super().parse_known_args(rest, namespace)
+        if self.takes_config:
+            found.overrides = overrides
+        return found, unknown
 
     def error(self, message: str):
         self.exit(2, f"daflow: error: {message}. See: {self.prog} --help.\n")

@@ -124,7 +124,7 @@ def _function(model, args):
     around = predict.fit(args.size, model.config.multiple)
     widths = ((0, 0), (0, 0), tuple(around[:2]), tuple(around[2:]), (0, 0))
     variables, seed = jax.device_get(model.variables), model.seed
-    apply = model.runner.function(estimator.options)
+    apply = predict.network(model.module, estimator.options, model.runner.place)
 
     def flow(frames):
         padded = jnp.pad(frames, widths, mode="edge")

@@ -179,7 +179,8 @@ def _manifest(args, model):
         "tap_step": args.tap_step,
         "precision": args.precision,
         "seed": args.seed,
-        "device": str(model.runner.device),
+        "device": str(model.runner.place.device),
+        "mesh": args.mesh,
     }
     names = "formats wheel_max stride init bidirectional occlusion confidence pad_last bucket"
     chosen = {name: getattr(args, name) for name in (*names.split(), "max_size", "tile")}

@@ -90,6 +90,8 @@ def add_layout(parser: argparse.ArgumentParser, bucket: int) -> None:
         "--tile", type=_tile, default="auto", metavar="auto|off|HxW", help="cut large frames (auto)"
     )
     memory.add_argument("--max-size", type=at_least(16), metavar="PX", help="estimate at this size")
+    text = "use several devices: seq=4 splits frames, data=2 takes clips side by side"
+    memory.add_argument("--mesh", type=mesh, metavar="AXES", help=text)
 
 
 def at_least(least: int):
@@ -109,6 +111,13 @@ def size(text: str) -> tuple[int, int]:
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH")
     return int(match[1]), int(match[2])
+
+
+def mesh(text: str) -> dict[str, int]:
+    """Returns {"data": 4, "seq": 2} of "data=4,seq=2"."""
+    if not re.fullmatch(r"[a-z]+=(-1|[1-9]\d*)(,[a-z]+=(-1|[1-9]\d*))*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not AXIS=SIZE,...: data=4,seq=2")
+    return {name: int(size) for name, size in (part.split("=") for part in text.split(","))}
 
 
 def _auto_or_count(text):
@@ -145,6 +154,7 @@ def load(args: argparse.Namespace, name: str, tell: Any) -> Any:
     model = api.load(
         name,
         device=args.device,
+        mesh=args.mesh,
         precision=args.precision,
         seed=args.seed,
         layout=layout,

@@ -5,7 +5,7 @@ import itertools
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ def make_loader(
 ) -> Loader:
     """Returns a `Loader` of dicts of numpy arrays (`batch.Batch`), `batch_size` per process.
 
-    The clips of the processes interleave to those of one process with `batch_size * process_count`.
+    Stacked, the batches of the processes are those of one with `batch_size * process_count`.
     """
     if batch_size < 1 or not 0 <= process_index < process_count:
         raise UserError(
@@ -86,15 +86,31 @@ def make_loader(
     return Loader(config, batch_size, process_index, process_count)
 
 
+class _Rows:
+    """The clips of one process, its block of every batch, from clip `start` of the stream on."""
+
+    def __init__(self, loader: Loader, start: int):
+        self._source, self._start = loader.source, start
+        self._size, self._index = loader.batch_size, loader.process_index
+        self._count = loader.process_count
+
+    def __len__(self) -> int:
+        return (len(self._source) - self._start) // (self._size * self._count) * self._size
+
+    def __getitem__(self, index: int) -> Any:
+        batch, row = divmod(index, self._size)
+        rows = (batch * self._count + self._index) * self._size + row
+        return self._source[self._start + rows]
+
+
 def _batches(loader: Loader, start: int) -> Iterator[dict[str, np.ndarray]]:
     """Returns Grain's iterator over the batches from clip `start` of the global stream on."""
     import grain
 
     config = loader.config
-    dataset = grain.MapDataset.source(loader.source)[start:]
+    dataset = grain.MapDataset.source(_Rows(loader, start))
     for transform in transforms.chain(config):
         dataset = dataset.map(transform)
-    dataset = dataset[loader.process_index :: loader.process_count]
     dataset = dataset.batch(loader.batch_size, drop_remainder=True)
     if not config.num_workers:
         threads = grain.ReadOptions(num_threads=1, prefetch_buffer_size=_BUFFER)
@@ -126,8 +142,8 @@ def _mark_flags_parsed() -> None:
         flags.FLAGS.mark_as_parsed()
 
 
-def eval_clips(config: sources.DataConfig, count: int) -> list[dict[str, np.ndarray]]:
-    """Returns `count` fixed clips (no batch axis) that no training stream of this seed contains.
+def eval_clips(config: sources.DataConfig, numbers: Sequence[int]) -> list[dict[str, np.ndarray]]:
+    """Returns fixed clips (no batch axis) by number; no training stream of this seed has them.
 
     They are the generator's, also beside a mixture: its files are all trained on.
     """
@@ -136,8 +152,8 @@ def eval_clips(config: sources.DataConfig, count: int) -> list[dict[str, np.ndar
     )
     source, steps = sources.SOURCES[held_out.name](held_out), transforms.chain(held_out)
     clips = []
-    for index in range(count):
-        clip = source[index]
+    for number in numbers:
+        clip = source[number]
         for step in steps:
             clip = step(clip)
         clips.append(clip)

@@ -51,6 +51,13 @@ def negative_log_likelihood(
     return jnp.logaddexp(*jnp.split(weights, 2, axis=-1)) - jnp.logaddexp(wide, narrow)
 
 
+def usable(
+    target: Float[Array, "*b h w 2"], valid: Float[Array, "*b h w"], max_flow: float = 400.0
+) -> Bool[Array, "*b h w"]:
+    """Returns where the target counts: `valid` >= 0.5 and shorter than `max_flow` pixels."""
+    return (valid >= 0.5) & (jnp.sum(target**2, axis=-1) < max_flow**2)
+
+
 def mixture_loss(
     flows: Float[Array, "m *b h w 2"],
     infos: Float[Array, "m *b h w 4"],
@@ -66,10 +73,10 @@ def mixture_loss(
     than `max_flow` pixels and the likelihood is finite (SEA-RAFT's code); unlike RAFT's it does not
     shrink with the share of such pixels.
     """
-    usable = (valid >= 0.5) & (jnp.sum(target**2, axis=-1) < max_flow**2)
-    target = jnp.where(usable[..., None], target, 0.0)
+    counted = usable(target, valid, max_flow)
+    target = jnp.where(counted[..., None], target, 0.0)
     likelihood = negative_log_likelihood(flows, infos, target[None], bounds)
-    means = _masked_mean(likelihood, usable[None, ..., None] & jnp.isfinite(likelihood))
+    means = _masked_mean(likelihood, counted[None, ..., None] & jnp.isfinite(likelihood))
     weights = gamma ** jnp.arange(flows.shape[0] - 1, -1, -1, dtype=jnp.float32)
     return jnp.sum(weights * means)
 

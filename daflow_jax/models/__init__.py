@@ -1,6 +1,7 @@
 """The models by name: one explicit table, so that every name can be found by search."""
 
 import dataclasses
+import typing
 from typing import Any
 
 from daflow_jax import errors
@@ -46,7 +47,8 @@ def preset(name: str, **overrides) -> Any:
 
 def _replace(config, changes, where):
     """Replaces all fields of one level together: some rules hold between fields."""
-    names = [field.name for field in dataclasses.fields(config)]
+    kinds = {field.name: field.type for field in dataclasses.fields(config)}
+    names = list(kinds)
     values = {}
     for name, value in changes.items():
         if name not in names:
@@ -54,11 +56,31 @@ def _replace(config, changes, where):
             raise errors.UserError(f"{where}.{name}", "is not a field", remedy)
         if isinstance(value, dict):
             value = _replace(getattr(config, name), value, f"{where}.{name}")
+        allowed = typing.get_args(kinds[name]) if _is_choice(kinds[name]) else (value,)
+        if value not in allowed:
+            remedy = errors.nearest(str(value), map(str, allowed))
+            raise errors.UserError(f"{where}.{name}", f"{value!r} is no choice", remedy)
         values[name] = tuple(value) if isinstance(value, list) else value
     try:
         return dataclasses.replace(config, **values)
     except ValueError as error:
         raise errors.UserError(where, str(error)) from error
+
+
+def _is_choice(kind: Any) -> bool:
+    return typing.get_origin(kind) is typing.Literal
+
+
+def trainable_sets(config: Any) -> dict[str, tuple[str, ...]]:
+    """Returns the named sets of parameters that a training of this model may ask for, as patterns
+    of whole parameter paths; "all" is always one.
+    """
+    from daflow_jax.models.daflow import trainable as daflow_sets
+    from daflow_jax.models.dit4sr import trainable as restorer_sets
+
+    kinds = {"daflow": daflow_sets.sets, "restorer": restorer_sets.sets}
+    own = kinds[config.family](config) if config.family in kinds else {}
+    return {"all": (".*",), **own}
 
 
 def build(config: Any, dtype=None, param_dtype=None):
@@ -79,6 +101,21 @@ def build(config: Any, dtype=None, param_dtype=None):
         "vae": VAE,
     }
     return modules[config.family](config, dtype=dtype, param_dtype=param_dtype or jnp.float32)
+
+
+def transformer(config: Any) -> restorer_config.DiTConfig | None:
+    """Returns the configuration of the diffusion transformer inside a model, None without one."""
+    restorer = config.backbone if config.family == "daflow" else config
+    return restorer.dit if restorer.family == "restorer" else None
+
+
+def unrolled(config: Any) -> Any:
+    """Returns `config` with single blocks in place of loops: how weights are kept in folders."""
+    if config.family == "daflow":
+        return dataclasses.replace(config, backbone=unrolled(config.backbone))
+    if config.family == "restorer":
+        return dataclasses.replace(config, dit=dataclasses.replace(config.dit, scan=False))
+    return config
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from jaxtyping import Array, Float
 
 from daflow_jax.ops import conv
 
+# Flax's layer around our convolution
+LinenConv = functools.partial(nn.Conv, conv_general_dilated=conv.convolve)
+
 
 def torch_uniform(rng, shape, dtype=jnp.float32, fan_in: int | None = None):
     """Draws from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for weights and biases."""

@@ -14,6 +14,7 @@ from flax.linen import dtypes
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from daflow_jax.nn import conv as convs
 from daflow_jax.nn import embed
 from daflow_jax.ops import resize
 
@@ -90,7 +91,7 @@ class ResidualUnit(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "p h w c"]) -> Float[Array, "p h w c"]:
         kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
-        conv = functools.partial(nn.Conv, x.shape[-1], (3, 3), padding=1, **kinds)
+        conv = functools.partial(convs.LinenConv, x.shape[-1], (3, 3), padding=1, **kinds)
         x = nn.relu(x)
         return x + conv(name="conv2")(nn.relu(conv(name="conv1")(x)))
 
@@ -132,7 +133,7 @@ class DPTHead(nn.Module):
         """Returns (p, output h, output w, output_features); `grid` = (h, w) of the tokens."""
         c = self.config
         kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
-        conv = functools.partial(nn.Conv, kernel_size=(3, 3), padding=1, **kinds)
+        conv = functools.partial(convs.LinenConv, kernel_size=(3, 3), padding=1, **kinds)
         norm = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, **kinds, name="norm")
         maps = []
         for i, tokens in enumerate(levels):
@@ -161,7 +162,9 @@ class DPTHead(nn.Module):
         if factor > 1:
             return Upsample(int(factor), **kinds, name=f"resize_{i}")(x)
         if factor < 1:
-            down = nn.Conv(c.channels[i], (3, 3), strides=2, padding=1, **kinds, name=f"resize_{i}")
+            down = convs.LinenConv(
+                c.channels[i], (3, 3), strides=2, padding=1, **kinds, name=f"resize_{i}"
+            )
             return down(x)
         return x
 

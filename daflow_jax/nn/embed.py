@@ -11,6 +11,8 @@ from flax.linen import dtypes
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from daflow_jax.nn import conv
+
 
 def patchify(x: Float[Array, "*b h w c"], size: int) -> Float[Array, "*b h/{size} w/{size} p"]:
     """Returns patches as channels, ordered (row, column, channel), channel fastest."""
@@ -98,7 +100,7 @@ class ConvStem(nn.Module):
         x = x.reshape(-1, *x.shape[-3:])
         for i in range(halvings):
             width = max(self.width >> (halvings - 1 - i), min(32, self.width))
-            x = nn.Conv(
+            x = conv.LinenConv(
                 width,
                 (3, 3),
                 strides=2,

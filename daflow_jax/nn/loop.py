@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from daflow_jax.nn import placement
 from daflow_jax.ops import conv, correlation
 
 Kernel = tuple[Any, Any]  # arrays (kh, kw, in, out) and (out,)
@@ -47,7 +48,7 @@ class Tape:
         implementation: str,
     ) -> Float[Array, "p h w k"]:
         """Returns the looked-up correlations."""
-        window = correlation.lookup(corr, target, radius, implementation)
+        window = placement.maps(correlation.lookup(corr, target, radius, implementation))
         return self._note(_LOOKUP, target, window)
 
 
@@ -123,7 +124,7 @@ def _backward(plan, residuals, cotangent):
 
 def _kernel_gradient(x, grad, pair):
     """Returns the gradient of (kernel, bias) from all iterations' inputs and output gradients."""
-    inputs, flat = (a.reshape(-1, *a.shape[2:]) for a in (x, grad))
+    inputs, flat = (placement.joined(a) for a in (x, grad))
     _, pull = jax.vjp(lambda kernel: conv.conv2d(inputs, kernel), pair[0])
     return pull(flat)[0], jnp.sum(grad, axis=(0, 1, 2, 3))
 

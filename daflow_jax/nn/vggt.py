@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from daflow_jax.nn import dpt
+from daflow_jax.nn import conv, dpt
 
 PATCH = 14  # pixels per token
 _HIDDEN = 32  # channels in front of the last convolution
@@ -60,7 +60,7 @@ class VGGTHead(nn.Module):
         c = self.config
         kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         x = dpt.DPTHead(c.trunk, **kinds, name="trunk")(levels, grid)
-        x = nn.relu(nn.Conv(_HIDDEN, (3, 3), padding=1, **kinds, name="hidden")(x))
+        x = nn.relu(conv.LinenConv(_HIDDEN, (3, 3), padding=1, **kinds, name="hidden")(x))
         # float32: the exponentials that follow would magnify 16-bit rounding
         x = nn.Dense(c.outputs + 1, **kinds, name="output")(x).astype(jnp.float32)
         values, confidence = x[..., :-1], x[..., -1]

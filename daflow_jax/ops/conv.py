@@ -8,10 +8,13 @@ not supported.
 
 import functools
 import operator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from daflow_jax import axes
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 Padding = tuple[tuple[int, int], tuple[int, int]]
@@ -32,12 +35,25 @@ def conv2d(
     if kernel.shape[:2] == (1, 1):
         return x[:, :: strides[0], :: strides[1]] @ kernel[0, 0]
     padding = symmetric_padding(kernel.shape[:2])
-    return jax.lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=LAYOUT)
+    return convolve(x, kernel, strides, padding, dimension_numbers=LAYOUT)
+
+
+def convolve(x: Array, kernel: Array, *args: Any, **options: Any) -> Array:
+    """Returns `lax.conv_general_dilated` of NHWC images that no mesh axis splits inside.
+
+    Inputs and outputs, and so their gradients, are pinned: see `axes.RULES`. Flax's own layers
+    take it as `nn.Conv(conv_general_dilated=convolve)`.
+    """
+    return _whole(jax.lax.conv_general_dilated(_whole(x), kernel, *args, **options))
+
+
+def _whole(images):
+    return axes.constrain(images, "batch", "image_rows", "columns", "channels")
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _loop_conv(x, kernel, padding):
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=LAYOUT)
+    return convolve(x, kernel, (1, 1), padding, dimension_numbers=LAYOUT)
 
 
 def _loop_conv_fwd(x, kernel, padding):
@@ -49,7 +65,7 @@ def _loop_conv_bwd(padding, residuals, grad):
     height, width = grad.shape[1:3]
     mirrored = [(k - 1 - lo, k - 1 - hi) for k, (lo, hi) in zip(kernel.shape, padding)]
     flipped = kernel[::-1, ::-1].swapaxes(2, 3)
-    dx = jax.lax.conv_general_dilated(grad, flipped, (1, 1), mirrored, dimension_numbers=LAYOUT)
+    dx = convolve(grad, flipped, (1, 1), mirrored, dimension_numbers=LAYOUT)
     padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
     taps = [  # one matrix product per kernel tap: the CPU's weight-gradient convolution is slower
         jnp.einsum("bhwi,bhwo->io", padded[:, i : i + height, j : j + width], grad)
@@ -98,12 +114,12 @@ def _depthwise_backward(residuals, grad):
     x, kernel = residuals
     padded, grad = _padded(x, kernel), jax.lax.optimization_barrier(grad)
     rows, columns = kernel.shape[:2]
-    axes = tuple(range(grad.ndim - 1))
+    everywhere = tuple(range(grad.ndim - 1))
 
     def tap(index):
         start = (0,) * (grad.ndim - 3) + (index // columns, index % columns, 0)
         product = jax.lax.dynamic_slice(padded, start, grad.shape) * grad
-        return jnp.sum(product, axis=axes, dtype=jnp.float32).astype(kernel.dtype)
+        return jnp.sum(product, axis=everywhere, dtype=jnp.float32).astype(kernel.dtype)
 
     taps = jax.lax.map(tap, jnp.arange(rows * columns))  # unrolled, they take seconds to compile
     return depthwise_conv2d(grad, kernel[::-1, ::-1]), taps.reshape(kernel.shape)

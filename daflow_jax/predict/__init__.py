@@ -3,8 +3,9 @@
 from daflow_jax.predict.estimate import Estimator, Layout
 from daflow_jax.predict.frames import as_frames
 from daflow_jax.predict.padding import Padding, crop, fit, pad
+from daflow_jax.predict.placement import Placement, spread
 from daflow_jax.predict.restore import COLOR_FIXES, ClipRestorer, RestoreOptions
-from daflow_jax.predict.runner import Options, Result, Runner
+from daflow_jax.predict.runner import Options, Result, Runner, network
 from daflow_jax.predict.stream import Stream, run_clip
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Layout",
     "Options",
     "Padding",
+    "Placement",
     "RestoreOptions",
     "Result",
     "Runner",
@@ -21,6 +23,8 @@ __all__ = [
     "as_frames",
     "crop",
     "fit",
+    "network",
     "pad",
     "run_clip",
+    "spread",
 ]

@@ -45,11 +45,11 @@ class Estimator:
         most = self.layout.batch
         if most is None:
             height, width = self._padded(size)
-            budget = _PIXELS.get(self.runner.device.platform, _PIXELS_ACCELERATOR)
+            budget = _PIXELS.get(self.runner.place.device.platform, _PIXELS_ACCELERATOR)
             most = min(max(budget // (height * width), 1), 8)
         if self._most is not None:
             most = min(most, self._most)
-        return max(most // (self.window - 1), 1) * (self.window - 1)
+        return max(most // self._group, 1) * self._group
 
     def __call__(
         self, frames: np.ndarray, init_flow: np.ndarray | None = None, fill: int = 0
@@ -90,16 +90,20 @@ class Estimator:
         return blocks.mean(axis=(2, 4)).astype(np.float32) / 8
 
     def _multiple(self):
-        return math.lcm(self.layout.bucket, self.runner.config.multiple)
+        return math.lcm(self.layout.bucket, self.runner.place.multiple(self.runner.config.multiple))
+
+    @property
+    def _group(self):
+        """The number of pairs in as many windows as run side by side."""
+        return (self.window - 1) * self.runner.place.clips_at_once
 
     def _whole(self, pairs):
-        """Returns the number of pairs in whole windows."""
-        return -(-pairs // (self.window - 1)) * (self.window - 1)
+        """Returns the number of pairs in whole groups."""
+        return -(-pairs // self._group) * self._group
 
     def _padded(self, size):
-        small = self._shrunk(size)
-        top, bottom, left, right = padding.fit(small, self._multiple())
-        return small[0] + top + bottom, small[1] + left + right
+        place, multiple = self.runner.place, self.runner.config.multiple
+        return place.padded(self._shrunk(size), multiple, self.layout.bucket)
 
     def _shrunk(self, size) -> tuple[int, int]:
         longest = self.layout.max_size
@@ -132,9 +136,9 @@ class Estimator:
 
     def _shrink(self, frames, why):
         pairs, first = len(frames) - 1, why.splitlines()[0]
-        if pairs > self.window - 1:
+        if pairs > self._group:
             half = self._whole(pairs // 2)
-            self._most = half if half < pairs else self.window - 1
+            self._most = half if half < pairs else self._group
             self.runner.tell(f"out of memory ({first}); retrying with batch {self._most}")
             return
         left = [tile for tile in TILES if self._tile is None or tile[0] < self._tile[0]]
@@ -153,7 +157,7 @@ class Estimator:
     def _network(self, frames, init_flow=None):
         """Returns flows (m, n, h, w, 2) and low (n, h/8, w/8, 2) of whole windows of frames."""
         step = self.window - 1
-        if step == 1:
+        if step == 1 and self._group == 1:
             clips = frames[None]  # one long clip: the features of a frame are computed once
         else:
             starts = range(0, len(frames) - 1, step)

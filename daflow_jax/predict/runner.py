@@ -1,5 +1,6 @@
 """One compiled network per size and batch: compiles with a message, watches memory."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,7 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from daflow_jax import axes
 from daflow_jax.predict import program as programs
+from daflow_jax.predict.placement import Placement
 
 
 class Options(NamedTuple):
@@ -44,11 +47,11 @@ class Result(NamedTuple):
 
 
 class Runner:
-    """Runs one network on padded clips of one device.
+    """Runs one network on padded clips.
 
     Args:
         module, variables: a flow network and its weights.
-        device: a jax device.
+        place: one device, or several that share a clip.
         seed: of the noise that diffusion models start from; every window starts from the same.
         tell: called like `print` with text about compiling and memory.
     """
@@ -57,15 +60,15 @@ class Runner:
         self,
         module: Any,
         variables: Any,
-        device: jax.Device,
+        place: Placement,
         seed: int = 0,
         precision: str | None = "highest",
         tell: Callable[..., None] = lambda line, end="\n": None,
     ):
-        self.module, self.config, self.device, self.tell = module, module.config, device, tell
+        self.module, self.config, self.place, self.tell = module, module.config, place, tell
         self.precision = precision
-        self.variables = jax.device_put(variables, device)
-        self.key = jax.device_put(jax.random.key(seed), device)
+        self.variables = jax.device_put(variables, place.variables(module, variables))
+        self.key = jax.device_put(jax.random.key(seed), place.whole())
         self.compile_seconds = 0.0
         self.peak_bytes = 0
         self._programs: dict[Any, Any] = {}
@@ -80,8 +83,9 @@ class Runner:
             init_flow: (b, f-1, h/8, w/8, 2) on the 1/8 grid, or None for zero.
         """
         program = self._program(clips.shape, options, init_flow is not None)
-        start = () if init_flow is None else (jax.device_put(init_flow, self.device),)
-        flows, low = program(self.variables, self.key, jax.device_put(clips, self.device), *start)
+        given = (clips,) if init_flow is None else (clips, init_flow)
+        placed = (jax.device_put(x, self.place.clips(x.shape)) for x in given)
+        flows, low = program(self.variables, self.key, *placed)
         return np.asarray(flows), np.asarray(low)
 
     def _program(self, shape, options, has_init):
@@ -92,44 +96,51 @@ class Runner:
 
     def _compile(self, shape, options, has_init):
         batch, frames, height, width, _ = shape
-        pairs = batch * (frames - 1)
-        sharding = jax.sharding.SingleDeviceSharding(self.device)
-        clips = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=sharding)
         low = (batch, frames - 1, height // 8, width // 8, 2)
-        start = (jax.ShapeDtypeStruct(low, jnp.float32, sharding=sharding),) if has_init else ()
-        program = programs.build(
-            self.function(options),
-            (self.variables, self.key, clips, *start),
-            f"{height}x{width} (batch {pairs})",
-            self.device,
-            precision=self.precision,
-            tell=self.tell,
+        given = (
+            jax.ShapeDtypeStruct(size, jnp.float32, sharding=self.place.clips(size))
+            for size in ((shape, low) if has_init else (shape,))
         )
+        with self.place.context():
+            program = programs.build(
+                network(self.module, options, self.place),
+                (self.variables, self.key, *given),
+                f"{height}x{width} (batch {batch * (frames - 1)})",
+                self.place.device,
+                precision=self.precision,
+                tell=self.tell,
+            )
         self.compile_seconds += program.seconds
         self.peak_bytes = max(self.peak_bytes, program.need)
         return program.call
 
-    def function(self, options: Options) -> Callable[..., tuple[jax.Array, jax.Array]]:
-        """Returns the pure function (variables, key, clips, init_flow) that is compiled."""
-        static = dict(iters=options.iters, all_iterations=options.all_iterations)
-        static |= options.diffusion()
 
-        def apply(variables, key, clips, init_flow=None):
-            out = self.module.apply(
-                variables, clips, init_flow=init_flow, rngs={"noise": key}, **static
-            )
-            return out.flows, out.low
+def network(
+    module: Any, options: Options, place: Placement
+) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """Returns the pure function (variables, key, clips, init_flow) that is compiled, to be traced
+    under the context of its place."""
+    static = dict(iters=options.iters, all_iterations=options.all_iterations)
+    static |= options.diffusion()
 
-        if self.config.family != "daflow":
-            return apply
+    def apply(variables, key, clips, init_flow=None):
+        out = module.apply(variables, clips, init_flow=init_flow, rngs={"noise": key}, **static)
+        return out.flows, out.low
 
-        def window(variables, key, clip, *start):
+    if module.config.family != "daflow":
+        return apply
+
+    def window(over, variables, key, clip, *start):
+        with axes.taken(*over):
             flows, low = apply(variables, key, clip[None], *(flow[None] for flow in start))
-            return flows[:, 0], low[0]
+        return flows[:, 0], low[0]
 
-        def windows(variables, key, clips, *start):
-            """Maps over windows with one key, so that a window's noise ignores its batch."""
-            axes = (None, None, 0, *(0 for _ in start))
-            return jax.vmap(window, axes, out_axes=(1, 0))(variables, key, clips, *start)
+    def windows(variables, key, clips, *start):
+        """Maps over windows with one key, so that a window's noise ignores its batch."""
+        mapped = (None, None, 0, *(0 for _ in start))
+        over = place.clip_axes if len(clips) % place.clips_at_once == 0 else ()
+        run = functools.partial(window, over)
+        each = jax.vmap(run, mapped, out_axes=(1, 0), spmd_axis_name=over or None)
+        return each(variables, key, clips, *start)
 
-        return windows
+    return windows

@@ -2,9 +2,11 @@
 variables.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
 from daflow_jax import batch as batches
@@ -14,11 +16,35 @@ Tree = Any  # nested dicts of arrays
 
 
 class LossOut(NamedTuple):
-    """The scalar to descend, scalars to log, and the new state of what is no parameter."""
+    """What one batch gives.
+
+    loss: the scalar to descend.
+    metrics: to log, as means or plain arrays; those of the parts of a batch are averaged.
+    aux: the new state of what is no parameter.
+    weight: what `loss` counts among those of equally many clips, where it is a mean over fewer
+        clips or pixels than there are; it depends on the batch alone.
+    """
 
     loss: Float[Array, ""]
-    metrics: dict[str, Float[Array, ""]]
+    metrics: Mapping[str, mean.Mean | Array]
     aux: Tree
+    weight: Float[Array, ""] | float = 1.0
+
+
+def whole() -> PartitionSpec | None:
+    """Returns the `out_shardings` of a result that every process reads: whole on every device of
+    the ambient mesh (None: there is none).
+    """
+    return None if jax.sharding.get_abstract_mesh().empty else PartitionSpec()
+
+
+@runtime_checkable
+class Network(Protocol):
+    """What a task calls: a Linen module, or one under a policy of precision."""
+
+    def init(self, *args: Any, **options: Any) -> Any: ...
+
+    def apply(self, variables: Any, *args: Any, **options: Any) -> Any: ...
 
 
 @runtime_checkable

@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any, cast
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,7 +31,7 @@ class OpticalFlow:
             bias still learn), as RAFT does after its first stage.
     """
 
-    module: nn.Module
+    module: base.Network
     iters: int = 12
     gamma: float = 0.8
     max_flow: float = 400.0
@@ -52,10 +51,10 @@ class OpticalFlow:
         """Returns the loss, the error of the last prediction, and new batch statistics."""
         out, aux = self._apply(params, aux, batch["lq"], rng, train=True)
         valid = usable(batch)
-        loss = self._objective(out, batch["flow"], valid.astype(jnp.float32))
+        target = batch["flow"], valid.astype(jnp.float32)
+        loss, weight = self._objective(out, *target), self._weight(out, *target)
         near = valid & (jnp.linalg.norm(batch["flow"], axis=-1) < self.max_flow)
-        values = _errors(out.flows[-1], batch["flow"], near)
-        return base.LossOut(loss, {name: value.compute() for name, value in values.items()}, aux)
+        return base.LossOut(loss, _errors(out.flows[-1], batch["flow"], near), aux, weight)
 
     def evaluate(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, mean.Mean]:
         """Returns epe (pixels) and the shares of pixels wrong by more than 1, 3 and 5 pixels."""
@@ -65,9 +64,10 @@ class OpticalFlow:
     def pictures(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, np.ndarray]:
         """Returns the first pair: lq, hq, flow, target (one colour scale), error, uncertainty."""
         first = cast(batches.Batch, jax.tree.map(lambda x: jnp.asarray(x[:1]), batch))
-        out = jax.jit(lambda p, a, x, r: self._apply(p, a, x, r, train=False)[0])(
-            params, aux, first["lq"], rng
+        run = jax.jit(
+            lambda p, a, x, r: self._apply(p, a, x, r, train=False)[0], out_shardings=base.whole()
         )
+        out = run(params, aux, first["lq"], rng)
         flow, target = np.asarray(out.flows[-1, 0, 0]), np.asarray(first["flow"][0, 0])
         valid = np.asarray(usable(first)[0, 0])
         return {
@@ -86,6 +86,14 @@ class OpticalFlow:
         return mixture_of_laplace.mixture_loss(
             out.flows, out.info, target, valid, self.gamma, self.max_flow, self._bounds()
         )
+
+    def _weight(self, out: FlowOutput, target, valid) -> jax.Array | float:
+        """Returns 1 for the absolute error, a mean over all pixels; the likelihood's is over the
+        usable ones."""
+        if out.info is None:
+            return 1.0
+        counted = mixture_of_laplace.usable(target, valid, self.max_flow)
+        return jnp.sum(counted, dtype=jnp.float32)
 
     def _uncertainty(self, out: FlowOutput) -> dict[str, np.ndarray]:
         """Returns a picture of how unsure the flow is, black = sure, if the network tells."""

@@ -5,7 +5,6 @@
 import dataclasses
 from typing import Any, cast
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,7 +29,7 @@ class Restoration:
         weighting: which error is averaged, of the clean content "x0" or of the "velocity".
     """
 
-    module: nn.Module
+    module: base.Network
     unit: str = "clip"
     weighting: str = "x0"
     best = "psnr"
@@ -48,7 +47,8 @@ class Restoration:
 
     def loss(self, params, aux, batch: batches.Batch, rng: jax.Array) -> base.LossOut:
         """Returns the rectified-flow loss at one sigma per clip, noise independent per frame."""
-        return base.LossOut(self._objective({"params": params, **aux}, batch, rng), {}, aux)
+        loss = self._objective({"params": params, **aux}, batch, rng)
+        return base.LossOut(loss, {}, aux, jnp.sum(self._weight(batch, len(batch["lq"]))))
 
     def evaluate(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, mean.Mean]:
         """Returns the training loss, and PSNR (dB) of a restoration in one step and of the
@@ -67,7 +67,9 @@ class Restoration:
     def pictures(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, np.ndarray]:
         """Returns the first frame: lq, hq, and its restoration in one step."""
         lq, hq = self._frames({key: jnp.asarray(batch[key][:1]) for key in ("lq", "hq")})
-        run = jax.jit(lambda v, x, r: self._call(v, x, r, method="restore"))
+        run = jax.jit(
+            lambda v, x, r: self._call(v, x, r, method="restore"), out_shardings=base.whole()
+        )
         frames = {"lq": lq, "hq": hq, "restored": run({"params": params, **aux}, lq, rng)}
         return {
             key: np.asarray(jnp.round(255 * jnp.clip(x[0, 0], 0, 1))).astype(np.uint8)
@@ -94,7 +96,7 @@ class Restoration:
             x0,
             noise,
             sigma,
-            predicts=self.module.config.dit.prediction,
+            predicts=cast(Any, self.module).config.dit.prediction,
             weighting=cast(rectified_flow.Kind, self.weighting),
             weight=self._weight(batch, len(lq)),
         )

@@ -2,14 +2,15 @@
 them.
 
 Layout of WORKDIR/checkpoints/000012000/: `state` holds the arrays of a TrainState under flat names
-("params/fnet/conv1/kernel"), `meta` a JSON object with shape, dtype and crc32 of each, the data
-position, the configuration and the versions.
+("params/fnet/conv1/kernel"), `meta` a JSON object with shape, dtype and checksum of each, the data
+position, the configuration and the versions. All processes of a run write and read together.
 """
 
+import contextlib
 import importlib.metadata
+import logging
 import shutil
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from flax import traverse_util
-from jax.experimental import multihost_utils
 
-from daflow_jax import errors
+from daflow_jax import distributed, errors
+from daflow_jax.train import checksum
 from daflow_jax.train import state as states
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Damaged(Exception):
@@ -35,6 +36,7 @@ class Checkpoints:
 
     def __init__(self, workdir: Path, keep: int = 3, note: Callable[[str], None] = print):
         self._directory, self._note = Path(workdir).absolute() / "checkpoints", note
+        logging.getLogger("absl").addFilter(_not_of_orbax)
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, step_format_fixed_length=9)
         self._manager = ocp.CheckpointManager(self._directory, options=options)
 
@@ -43,10 +45,11 @@ class Checkpoints:
         exit.
         """
         leaves = _flat(state)
-        table = {name: describe(leaf) for name, leaf in leaves.items()}
+        table = describe(leaves)
         meta = {"format": FORMAT, "step": step, "leaves": table, "versions": versions(), **meta}
         args = ocp.args.Composite(state=ocp.args.PyTreeSave(leaves), meta=ocp.args.JsonSave(meta))
-        self._manager.save(step, args=args, force=True)
+        with self._writing():
+            self._manager.save(step, args=args, force=True)
 
     def restore(self, like: states.TrainState) -> tuple[states.TrainState, dict[str, Any]] | None:
         """Returns the newest sound (state, meta), placed like `like`; None where there is none.
@@ -57,12 +60,13 @@ class Checkpoints:
         """
         for half in self._directory.glob("*orbax-checkpoint-tmp*"):
             self._note(f"ignored half-written checkpoint {half.name}")
-        steps = sorted(self._manager.all_steps(), reverse=True)
-        for step in steps:
-            try:
-                return _read(self._manager, self._directory, step, like)
-            except Damaged as error:
-                self._set_aside(step, str(error))
+        steps = distributed.gather(sorted(self._manager.all_steps(), reverse=True))[0]
+        with _reader(self._directory) as reader:
+            for step in steps:
+                try:
+                    return _read(reader, self._directory, step, like)
+                except Damaged as error:
+                    self._set_aside(step, str(error))
         if steps:
             raise errors.UserError(
                 self._directory, "every checkpoint is damaged", "Take a new workdir"
@@ -74,22 +78,42 @@ class Checkpoints:
             f"checkpoint {step:09d} is damaged ({reason}); moved to damaged/, trying the one before"
         )
         target = self._directory.parent / "damaged" / f"{step:09d}"
-        if jax.process_index() == 0:
+
+        def move():
             shutil.rmtree(target, ignore_errors=True)
             target.parent.mkdir(exist_ok=True)
             (self._directory / f"{step:09d}").rename(target)
-        if jax.process_count() > 1:
-            multihost_utils.sync_global_devices(f"set aside {step}")
+
+        distributed.on_main(move)
         self._manager.reload()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turns what the writer raises, now or about the write before, into one line."""
+        try:
+            yield
+        except Exception as error:
+            if not errors.is_full(error):
+                raise
+            rule = "no room for a checkpoint; those before it are whole"
+            remedy = "Make room, then run the same command again"
+            raise errors.UserError(self._directory, rule, remedy, 3) from error
+
+    def check(self) -> None:
+        """Raises the error of a write that has failed meanwhile; does not wait."""
+        with self._writing():
+            self._manager.check_for_errors()
 
     def wait(self) -> None:
         """Waits for the last write and raises its error, if it had one."""
-        self._manager.wait_until_finished()
+        with self._writing():
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
         """Waits, then frees the writer's threads."""
         self.wait()
-        self._manager.close()
+        with self._writing():
+            self._manager.close()
 
 
 def load_variables(workdir: str | Path) -> dict[str, Any]:
@@ -97,7 +121,7 @@ def load_variables(workdir: str | Path) -> dict[str, Any]:
     preferred.
     """
     directory = Path(workdir).absolute() / "checkpoints"
-    with ocp.CheckpointManager(directory, options=_reader_options()) as manager:
+    with _reader(directory) as manager:
         step = manager.latest_step()
         if step is None:
             raise errors.UserError(
@@ -120,20 +144,18 @@ def load_variables(workdir: str | Path) -> dict[str, Any]:
     return traverse_util.unflatten_dict(out, sep="/")
 
 
-def describe(leaf: jax.Array | np.ndarray) -> dict[str, Any]:
-    """Returns shape, dtype and crc32 (of the C-ordered bytes) of a leaf; gathers it if it is
-    spread.
-    """
-    if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
-        leaf = multihost_utils.process_allgather(leaf, tiled=True)
-    host = np.asarray(leaf, order="C")
-    crc = zlib.crc32(host.reshape(-1).view(np.uint8).data)
-    return {"shape": list(host.shape), "dtype": str(host.dtype), "crc32": crc}
+def describe(leaves: dict[str, jax.Array | np.ndarray]) -> dict[str, dict[str, Any]]:
+    """Returns shape, dtype and checksum of every leaf; all processes must call it."""
+    sums = checksum.of(list(leaves.values()))
+    return {
+        name: {"shape": list(leaf.shape), "dtype": str(leaf.dtype), "sum": total}
+        for (name, leaf), total in zip(leaves.items(), sums, strict=True)
+    }
 
 
 def verify(leaves: dict[str, Any], table: dict[str, dict]) -> None:
     """Raises Damaged naming the leaves whose contents are not what the table says."""
-    bad = [name for name, leaf in leaves.items() if describe(leaf) != table[name]]
+    bad = [name for name, found in describe(leaves).items() if found != table[name]]
     if bad:
         raise Damaged(f"{len(bad)} of {len(leaves)} arrays fail their checksum, first {bad[0]}")
 
@@ -144,12 +166,25 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in names}
 
 
+def _together(read: Callable[[], Any]) -> Any:
+    """Returns what `read` returns; raises Damaged everywhere where it does so in one process."""
+    value, fault = None, ""
+    try:
+        value = read()
+    except Damaged as error:
+        fault = str(error)
+    faults = [text for text in distributed.gather(fault) if text]
+    if faults:
+        raise Damaged(faults[0])
+    return value
+
+
 def _read(manager, directory, step, like):
-    meta = _read_meta(manager, step)
+    meta = _together(lambda: _read_meta(manager, step))
     template = _flat(like)
     _check_names(directory / f"{step:09d}", template, meta["leaves"])
     args = {name: _array_args(leaf) for name, leaf in template.items()}
-    leaves = _restore_arrays(manager, step, template, args)
+    leaves = _together(lambda: _restore_arrays(manager, step, template, args))
     verify(leaves, meta["leaves"])
     return _unflat(leaves, like), meta
 
@@ -162,9 +197,13 @@ def _read_meta(manager, step):
     try:
         meta = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
         meta["leaves"].items()
-        return meta
+        found = meta["format"]
     except Exception as error:  # noqa: BLE001 - whatever the reader meets, the step cannot be used
         raise Damaged(_brief(error)) from error
+    if found != FORMAT:
+        rule = f"has format {found}; this version reads {FORMAT}"
+        raise errors.UserError(f"checkpoint {step:09d}", rule, "Start from its export/last folder")
+    return meta
 
 
 def _restore_arrays(manager, step, like, args, partial=False):
@@ -216,8 +255,19 @@ def _bits(key):
     return jax.ShapeDtypeStruct(bits.shape, bits.dtype, sharding=key.sharding)
 
 
-def _reader_options():
-    return ocp.CheckpointManagerOptions(create=False, step_format_fixed_length=9)
+def _not_of_orbax(record: logging.LogRecord) -> bool:
+    """Returns whether to print a log entry: what Orbax reports, it raises too."""
+    return "/orbax/" not in record.pathname
+
+
+def _reader(directory: Path) -> ocp.CheckpointManager:
+    """Returns a manager that waits for no other process: what one cannot read, another may."""
+    own = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(own, {own}, f"reader{own}")
+    options = ocp.CheckpointManagerOptions(
+        create=False, step_format_fixed_length=9, multiprocessing_options=alone
+    )
+    return ocp.CheckpointManager(directory, options=options)
 
 
 def _brief(error: Exception) -> str:

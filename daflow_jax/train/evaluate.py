@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 from daflow_jax import sharding
@@ -20,7 +21,38 @@ class EvalConfig:
     batches: int = 8
 
 
-EvalSet = Callable[[], Iterable[dict[str, Any]]]  # opens this process's rows, batch by batch
+# opens the batches: this process's rows of each (NumPy), or whole ones spread over the mesh
+EvalSet = Callable[[], Iterable[dict[str, Any]]]
+
+
+def places(
+    count: int, batch_size: int, index: int = 0, parts: int = 1
+) -> list[tuple[list[int], list[float]]]:
+    """Returns for every batch of `count` clips which ones part `index` of `parts` holds, and their
+    weights: 0 for rows that only fill the last batch.
+    """
+    own, batches = batch_size // parts, []
+    for first in range(0, count, batch_size):
+        rows = range(first + index * own, first + (index + 1) * own)
+        batches.append(
+            ([min(row, count - 1) for row in rows], [float(row < count) for row in rows])
+        )
+    return batches
+
+
+def place(batch: dict[str, Any], mesh: Mesh) -> dict[str, jax.Array]:
+    """Returns the global batch of what an EvalSet yields."""
+    spread = all(isinstance(value, jax.Array) for value in batch.values())
+    return batch if spread else sharding.place_batch(batch, mesh)
+
+
+def first_clip(batch: dict[str, Any], mesh: Mesh) -> dict[str, np.ndarray]:
+    """Returns the first row of a batch that an EvalSet yields, on every process."""
+    take = jax.jit(
+        lambda rows: {key: value[:1] for key, value in rows.items()},
+        out_shardings=sharding.replicated(mesh),
+    )
+    return jax.device_get(take(place(batch, mesh)))
 
 
 class Evaluator:
@@ -41,10 +73,9 @@ class Evaluator:
     def _mean(self, variables, rows) -> dict[str, float]:
         total = None
         for index, batch in enumerate(rows):
-            placed = sharding.place_batch(batch, self._mesh)
-            part = self._jitted(variables, placed, jax.random.fold_in(self._key, index))
-            merged = part if total is None else {k: total[k].merge(part[k]) for k in part}
-            total = jax.block_until_ready(merged)
+            key = jax.random.fold_in(self._key, index)
+            part = jax.device_get(self._jitted(variables, place(batch, self._mesh), key))
+            total = part if total is None else {k: total[k].merge(part[k]) for k in part}
         return {key: float(value.compute()) for key, value in (total or {}).items()}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flax import traverse_util
 
 from daflow_jax import errors
@@ -42,12 +43,22 @@ def parse(text: str | Mapping[str, str]) -> list[Source]:
     return sources
 
 
-def graft(variables: Tree, given: Tree, source: Source) -> tuple[Tree, list[str], list[str]]:
-    """Returns (variables with the given leaves in place, names left without use, names left as
-    they were).
+class Grafted(NamedTuple):
+    """variables with the given leaves in place; names that found no use, that were left as they
+    were, and whose floats were brought to the format in which the run keeps them.
+    """
 
-    A leaf of collection c at c/SOURCE/x goes to c/TARGET/x. Raises UserError where a shape or dtype
-    differs, or where no name fits.
+    variables: Tree
+    unused: list[str]
+    untouched: list[str]
+    cast: list[str]
+
+
+def graft(variables: Tree, given: Tree, source: Source) -> Grafted:
+    """Returns `variables` with leaves of `given`.
+
+    A leaf of collection c at c/SOURCE/x goes to c/TARGET/x. Raises UserError where a shape differs,
+    or a dtype that is no float, or where no name fits.
     """
     ours: dict[str, Any] = traverse_util.flatten_dict(variables, sep="/")
     theirs = _moved(traverse_util.flatten_dict(given, sep="/"), source)
@@ -58,16 +69,18 @@ def graft(variables: Tree, given: Tree, source: Source) -> tuple[Tree, list[str]
         raise errors.UserError(
             "config.checkpoint.init_from", rule, "The model has " + ", ".join(heads)
         )
+    cast = [name for name in used if theirs[name].dtype != ours[name].dtype]
     for name in used:
         mine, new = ours[name], theirs[name]
-        if mine.shape != new.shape or mine.dtype != new.dtype:
+        floats = all(jnp.issubdtype(x.dtype, jnp.floating) for x in (mine, new))
+        if mine.shape != new.shape or (mine.dtype != new.dtype and not floats):
             got, want = (f"{x.dtype}{list(x.shape)}" for x in (new, mine))
             rule = f"{name} of {source.path} is {got}, the model's {want}"
-            raise errors.UserError("config.checkpoint.init_from", rule, "Nothing is cast or cut")
-        ours[name] = jax.device_put(new, mine.sharding)
+            raise errors.UserError("config.checkpoint.init_from", rule, "Nothing is cut")
+        ours[name] = jax.device_put(new.astype(mine.dtype), mine.sharding)
     unused = sorted(set(theirs) - set(ours))
     untouched = sorted(name for name in set(ours) - set(theirs) if _under(name, source.target))
-    return traverse_util.unflatten_dict(ours, sep="/"), unused, untouched
+    return Grafted(traverse_util.unflatten_dict(ours, sep="/"), unused, untouched, cast)
 
 
 def _moved(flat: dict[str, Any], source: Source) -> dict[str, Any]:

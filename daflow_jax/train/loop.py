@@ -3,25 +3,26 @@
 import contextlib
 import dataclasses
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from jax.typing import DTypeLike
 
+from daflow_jax import axes, chips, distributed, errors, sharding
 from daflow_jax import batch as batches
-from daflow_jax import errors, sharding
 from daflow_jax.tasks import base
 from daflow_jax.train import checkpoint as checkpoints
 from daflow_jax.train import evaluate as evaluation
 from daflow_jax.train import export as exports
 from daflow_jax.train import feed as feeds
-from daflow_jax.train import initial
+from daflow_jax.train import initial, model_flops, signals
 from daflow_jax.train import optimizer as optimizers
+from daflow_jax.train import profile as profiles
 from daflow_jax.train import recorder as recorders
 from daflow_jax.train import state as states
 from daflow_jax.train import step as steps
@@ -34,13 +35,14 @@ RUN_AHEAD = 2  # steps that may be queued on the device before the host waits [c
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """Steps, clips per global batch, steps in one device call, skipped steps in a row that end a
-    run.
+    run, parts of a batch whose gradients are taken one after the other (step.make_step).
     """
 
     steps: int
     batch_size: int
     steps_per_call: int = 1
     max_bad_steps: int = 10
+    accumulate: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,36 +69,51 @@ class Experiment:
     seed: int
     train: TrainConfig
     write_image: writers.ImageWriter
-    frozen: tuple[str, ...] = ()
+    leaves: states.Leaves = states.Leaves()
     eval: evaluation.EvalConfig = evaluation.EvalConfig()
     eval_sets: dict[str, evaluation.EvalSet] = dataclasses.field(default_factory=dict)
     checkpoint: CheckpointConfig = CheckpointConfig()
     log: writers.LogConfig = writers.LogConfig()
     load: Callable[[str], Any] = checkpoints.load_variables  # what init_from names
     save: exports.Saver | None = None  # writes a model folder
+    compute: DTypeLike = np.float32  # of the matrix products, for the utilisation of the devices
 
 
 def train(experiment: Experiment, workdir: str | os.PathLike) -> int:
-    """Returns the exit code of a run in `workdir`: 0 done, 143 or 130 stopped by a signal after
-    saving.
+    """Returns the exit code of a run in `workdir`: 0 done, 143 or 130 stopped by a signal, to any
+    of its processes, after saving.
 
-    A workdir that holds checkpoints is resumed. Raises UserError for what the person can mend, and
-    with code 1 after too many steps whose loss was not finite.
+    All processes of a run call it, with one folder that all see. A workdir that holds checkpoints
+    is resumed. Raises UserError for what the person can mend, and with code 1 after too many steps
+    whose loss was not finite.
     """
     folder = Path(workdir).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        if jax.process_index() == 0:
-            stack.enter_context(workdirs.hold(folder))
-            workdirs.bind(folder, experiment.config)
-        done = workdirs.done_step(folder)
+        done = distributed.on_main(lambda: _claim(stack, folder, experiment))
         if done is not None and done >= experiment.train.steps:
-            print(f"{folder}: done at step {done}, nothing to do")
+            if distributed.is_main():
+                print(f"{folder}: done at step {done}, nothing to do")
             return 0
+        workdirs.check_shared(folder)
         stack.enter_context(jax.set_mesh(experiment.mesh))
         run = Run(experiment, folder)
-        stack.callback(run.close)
-        return run()
+        try:
+            code = run()
+        except BaseException:
+            if jax.process_count() == 1:  # several would wait for each other
+                with contextlib.suppress(Exception):  # the first error is the one to tell
+                    run.close()
+            raise
+        run.close()
+        return code
+
+
+def _claim(stack: contextlib.ExitStack, folder: Path, experiment: Experiment) -> int | None:
+    """Returns the step at which the run in `folder`, now ours, was done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stack.enter_context(workdirs.hold(folder))
+    workdirs.bind(folder, experiment.config)
+    return workdirs.done_step(folder)
 
 
 class Run:
@@ -111,7 +128,7 @@ class Run:
         like = abstract_state(experiment)
         self._feed = feeds.make_feed(
             experiment.data,
-            steps.make_step(experiment.task, experiment.optimizer),
+            make_step(experiment),
             experiment.mesh,
             like,
             experiment.train.steps_per_call,
@@ -140,12 +157,12 @@ class Run:
         for source in initial.parse(self._e.checkpoint.init_from):
             whole = {"params": states.merge(state.params, state.frozen), **state.aux}
             given = self._e.load(source.path)
-            whole, unused, untouched = initial.graft(whole, given, source)
+            new = initial.graft(whole, given, source)
             notes.append(
-                f"init_from {source.path}: "
-                f"{_listed('unused', unused)}; {_listed('left new', untouched)}"
+                f"init_from {source.path}: {_listed('unused', new.unused)}; "
+                f"{_listed('left new', new.untouched)}; {_listed('cast', new.cast)}"
             )
-            state = _with_variables(state, whole, self._e.frozen)
+            state = _with_variables(state, new.variables, self._e.leaves)
         return state
 
     def _restore_data(self, meta):
@@ -158,22 +175,27 @@ class Run:
             ) from error
 
     def __call__(self) -> int:
-        first = self._step + self._feed.steps_per_call
-        recorder = recorders.Recorder(self._e.train.steps, self._pairs(), self._step)
-        with stop_signals() as stop:
-            while self._step < self._e.train.steps and not stop:
+        start, stopped = self._step, 0
+        recorder = recorders.Recorder(work(self._e), self._step)
+        profiler = profiles.Profiler(self._folder, self._e.log.profile)
+        vote = distributed.Vote(self._e.mesh, RUN_AHEAD)
+        with signals.caught() as stop:
+            while self._step < self._e.train.steps and not stopped:
                 before = self._step
-                if before + self._feed.steps_per_call == first:
+                profiler.before(before, self._state)
+                if before == start:
                     self._first_step(recorder)
                 else:
                     self._advance(recorder)
                 self._log(recorder, before)
-                with recorder.aside():
-                    self._look(before)
+                self._look(recorder, before)
+                stopped = vote(stop[0] if stop else 0)
+        profiler.end(self._state)
         self._save()
-        if stop:
-            self._writer.note(f"stopped by signal {stop[0]} at step {self._step}, saved")
-            return 128 + stop[0]
+        if stopped:
+            self._checkpoints.wait()
+            self._writer.note(f"stopped by signal {stopped} at step {self._step}, saved")
+            return 128 + stopped
         return self._finish()
 
     def _advance(self, recorder):
@@ -196,6 +218,7 @@ class Run:
         values, speed = recorder.take(self._step, self._feed.wait)
         self._writer.note(writers.line(self._step, self._e.train.steps, values, speed))
         self._writer.scalars(self._step, values | speed)
+        self._checkpoints.check()
         self._check_health()
 
     def _check_health(self):
@@ -203,32 +226,41 @@ class Run:
         if health.bad < self._e.train.max_bad_steps:
             return
         self._save()
+        self._checkpoints.wait()
+        size = self._e.train.batch_size
+        clips = f"clips {size * health.first_step} to {size * (health.first_step + 1) - 1}"
         leaf = (
             self._paths[health.first_leaf] if health.first_leaf >= 0 else "none (the loss itself)"
         )
         raise errors.UserError(
             f"step {health.first_step}",
-            f"loss or gradient not finite, {health.bad} steps in a row skipped; "
-            f"first bad leaf: {leaf}",
+            f"loss or gradient not finite, {health.bad} steps in a row skipped, the first on "
+            f"{clips} of the stream; first bad leaf: {leaf}",
             f"The last good weights are saved in {self._folder}; lower the rate or check the data",
             code=1,
         )
 
-    def _look(self, before):
-        if _due(before, self._step, self._e.log.pictures_every):
-            self._pictures()
-        if _due(before, self._step, self._e.eval.every):
-            self._evaluate_now()
-        if _due(before, self._step, self._e.checkpoint.every):
-            self._save()
+    def _look(self, recorder, before):
+        every = self._e.log.pictures_every, self._e.eval.every, self._e.checkpoint.every
+        pictures, evaluate, save = (_due(before, self._step, n) for n in every)
+        if pictures or evaluate or save:
+            jax.block_until_ready(self._state.step)  # so that the steps' time is theirs
+        with recorder.aside():
+            if pictures:
+                self._pictures()
+            if evaluate:
+                self._evaluate_now()
+        if save:
+            with recorder.saving():
+                self._save()
 
     def _pictures(self):
         for name, open_set in self._e.eval_sets.items():
-            batch = next(iter(open_set()))
+            clip = evaluation.first_clip(next(iter(open_set())), self._e.mesh)
             variables = states.variables(self._state)
             params, aux = variables.pop("params"), variables
             images = self._e.task.pictures(
-                params, aux, cast(batches.Batch, batch), jax.random.key(0)
+                params, aux, cast(batches.Batch, clip), jax.random.key(0)
             )
             self._writer.pictures(self._step, {f"{name}_{key}": x for key, x in images.items()})
 
@@ -252,11 +284,11 @@ class Run:
         self._saved = self._step
 
     def _finish(self) -> int:
-        if self._e.eval_sets:
+        if not _due(self._step - self._feed.steps_per_call, self._step, self._e.eval.every):
             self._evaluate_now()
         self._export("last", {})
         self._checkpoints.wait()
-        if jax.process_index() == 0:
+        if distributed.is_main():
             workdirs.mark_done(self._folder, self._step)
         self._writer.note(f"done at step {self._step}")
         return 0
@@ -268,19 +300,39 @@ class Run:
                 self._folder / "export" / name, states.variables(self._state), record, self._e.save
             )
 
-    def _pairs(self) -> int:
-        return self._e.train.batch_size * max(self._e.example["lq"].shape[1] - 1, 1)
-
     def close(self) -> None:
         """Waits for what is being written."""
         self._checkpoints.close()
         self._writer.close()
 
 
+def make_step(experiment: Experiment) -> steps.Step:
+    """Returns the run's step; on CPUs the parts of a batch are written out."""
+    unroll = experiment.mesh.devices.flat[0].platform == "cpu"
+    accumulate = experiment.train.accumulate
+    return steps.make_step(experiment.task, experiment.optimizer, accumulate, unroll)
+
+
+def work(experiment: Experiment) -> recorders.Work:
+    """Returns what a step does; its FLOPs are counted where the devices' rate is known."""
+    size, shape = experiment.train.batch_size, experiment.example["lq"].shape[1:4]
+    plain = recorders.Work(experiment.train.steps, size, size * max(shape[0] - 1, 1))
+    rate = chips.peak_flops(experiment.mesh.devices.flat[0].device_kind, experiment.compute)
+    if rate is None:
+        return plain
+    batch = batches.spec(size, *shape, weight=True)
+    step = experiment.task, experiment.optimizer, abstract_state(experiment), batch
+    return plain._replace(
+        flops=model_flops.per_step(*step), peak=rate * experiment.mesh.devices.size
+    )
+
+
 def abstract_state(experiment: Experiment) -> states.TrainState:
     """Returns shapes, dtypes and shardings of the run's state, computing nothing."""
     abstract = jax.eval_shape(lambda: _create(experiment))
-    places = sharding.tree_shardings(abstract, experiment.mesh)
+    named = axes.recorded(lambda: experiment.task.init(jax.random.key(0), experiment.example))
+    names = {path.removeprefix("params/"): value for path, value in named.items()}
+    places = sharding.tree_shardings(abstract, experiment.mesh, names)
     return jax.tree.map(
         lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), abstract, places
     )
@@ -294,13 +346,13 @@ def initial_state(experiment: Experiment, like: states.TrainState) -> states.Tra
 def _create(experiment):
     init_key, run_key = jax.random.split(jax.random.key(experiment.seed))
     variables = experiment.task.init(init_key, experiment.example)
-    return states.create(variables, run_key, experiment.optimizer, experiment.frozen)
+    return states.create(variables, run_key, experiment.optimizer, experiment.leaves)
 
 
-def _with_variables(state, variables, frozen):
-    params, held = states.split(variables["params"], frozen)
+def _with_variables(state, variables, leaves):
+    params, held = states.split(variables["params"], leaves)
     aux = {name: tree for name, tree in variables.items() if name != "params"}
-    ema = None if state.ema is None else jax.tree.map(lambda x: x.copy(), params)
+    ema = None if state.ema is None else jax.tree.map(jax.numpy.copy, states.as_float32(params))
     return state.replace(params=params, frozen=held, aux=aux, ema=ema)
 
 
@@ -312,26 +364,3 @@ def _listed(what: str, names: list[str]) -> str:
     return f"{what} {len(names)}" + (
         f" ({', '.join(names[:5])}{', ...' if names[5:] else ''})" if names else ""
     )
-
-
-@contextlib.contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Yields a list that holds the number of the first SIGTERM or SIGINT; a second one acts as
-    usual.
-    """
-    caught: list[int] = []
-    known = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def catch(number, frame):
-        del frame
-        caught.append(number)
-        for other, handler in known.items():
-            signal.signal(other, handler)
-
-    for number in known:
-        signal.signal(number, catch)
-    try:
-        yield caught
-    finally:
-        for number, handler in known.items():
-            signal.signal(number, handler)

@@ -17,8 +17,13 @@ SCHEDULES = ("one_cycle", "constant", "cosine")
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW with decoupled decay; `frozen` are full-match patterns of parameter paths,
-    "backbone/.*".
+    """AdamW with decoupled decay.
+
+    Attributes:
+        train: what trains, "all", another set that the model names (`models.trainable_sets`), or
+            patterns of whole parameter paths.
+        frozen: patterns of what does not train all the same, "backbone/.*". Frozen parameters have
+            no gradient, no moments and no average.
     """
 
     lr: float
@@ -30,6 +35,7 @@ class OptimizerConfig:
     weight_decay: float = 1e-4
     clip_norm: float = 1.0
     ema_decay: float = 0.0  # 0 = no average is kept
+    train: str | tuple[str, ...] = "all"
     frozen: tuple[str, ...] = ()
 
 

@@ -1,9 +1,12 @@
-"""Metrics between two log lines: they stay on the device until a line is due."""
+"""Metrics between two log lines: they stay on the device until a line is due; and where the time
+went.
+"""
 
 import contextlib
 import math
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -12,11 +15,23 @@ from daflow_jax.train import step as steps
 from daflow_jax.train import writer
 
 
+class Work(NamedTuple):
+    """Steps of the run, clips and frame pairs of a step, and its FLOPs and the devices' FLOP/s
+    where they are known.
+    """
+
+    steps: int
+    clips: int
+    pairs: int
+    flops: float | None = None
+    peak: float | None = None
+
+
 class Recorder:
     """Collects the metrics of steps and the time that they took."""
 
-    def __init__(self, total_steps: int, pairs_per_step: int, step: int):
-        self._total, self._pairs = total_steps, pairs_per_step
+    def __init__(self, work: Work, step: int):
+        self._work = work
         self._kept: list[steps.Metrics] = []
         self._restart(step, 0.0)
 
@@ -28,13 +43,21 @@ class Recorder:
 
     @contextlib.contextmanager
     def aside(self, step: int | None = None) -> Iterator[None]:
-        """Keeps what happens inside (a save, the first step's compilation) out of the speed
+        """Keeps what happens inside (an evaluation, the first step's compilation) out of the speed
         figures.
         """
         start = time.monotonic()
         yield
         self._since += time.monotonic() - start
         self._from = self._from if step is None else step
+
+    @contextlib.contextmanager
+    def saving(self) -> Iterator[None]:
+        """Counts what happens inside as `save_s`, apart from the other speed figures."""
+        start = time.monotonic()
+        with self.aside():
+            yield
+        self._saved += time.monotonic() - start
 
     def take(self, step: int, waited: float) -> tuple[dict[str, float], dict[str, float]]:
         """Returns (means since the last call, speed figures) and starts anew; this waits for the
@@ -47,23 +70,35 @@ class Recorder:
         names = ["loss", *sorted(set(columns) - {"loss", *steps.NAMES}), *steps.NAMES]
         values = {name: _mean(columns[name]) for name in names}
         values["skipped"] = float(columns["skipped"].sum())
-        count, elapsed = step - self._from, time.monotonic() - self._since
-        speed = (
-            {
-                "pairs_per_s": self._pairs * count / elapsed,
-                "data_share": min((waited - self._waited) / elapsed, 1.0),
-                "eta_s": (self._total - step) * elapsed / count,
-            }
-            if count
-            else {}
-        )  # nothing is known right after the first step
-        speed["memory_bytes"] = float(writer.memory_bytes())
+        speed = self._speed(step, waited)
         self._kept = []
         self._restart(step, waited)
         return values, speed
 
+    def _speed(self, step: int, waited: float) -> dict[str, float]:
+        """Returns the figures since the last call: seconds of a step (`step_s`, and of it waiting
+        for data, `data_s`), seconds spent on saving (`save_s`), rates, utilisation, memory.
+        """
+        count, elapsed, work = step - self._from, time.monotonic() - self._since, self._work
+        speed = {"save_s": self._saved, "memory_bytes": float(writer.memory_bytes())}
+        if not count:  # nothing is known right after the first step
+            return speed
+        data = min(waited - self._waited, elapsed)
+        speed |= {
+            "step_s": elapsed / count,
+            "data_s": data / count,
+            "data_share": data / elapsed,
+            "pairs_per_s": work.pairs * count / elapsed,
+            "clips_per_s": work.clips * count / elapsed,
+            "eta_s": (work.steps - step) * elapsed / count,
+        }
+        if work.flops and work.peak:
+            speed["mfu"] = work.flops * count / elapsed / work.peak
+        return speed
+
     def _restart(self, step: int, waited: float) -> None:
         self._from, self._since, self._waited = step, time.monotonic(), waited
+        self._saved = 0.0
 
 
 def _mean(values: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import traverse_util
 
-from daflow_jax import errors
+from daflow_jax import errors, precision
 from daflow_jax.train import optimizer as optimizers
 
 Tree = Any
@@ -42,28 +42,53 @@ class TrainState:
     health: Health
 
 
-def split(params: Tree, frozen: Sequence[str]) -> tuple[Tree, Tree]:
-    """Returns (trained, frozen) nested dicts; a pattern must match a whole path such as
-    "fnet/conv1/kernel".
+class Leaves(NamedTuple):
+    """Which parameters train, and in which formats they rest.
+
+    train, frozen: patterns of whole parameter paths such as "fnet/conv1/kernel"; those train that
+        match one of `train` and none of `frozen`.
+    """
+
+    train: tuple[str, ...] = (".*",)
+    frozen: tuple[str, ...] = ()
+    policy: precision.Precision = precision.Precision()
+
+
+ALL = Leaves()
+
+
+def split(params: Tree, leaves: Leaves) -> tuple[Tree, Tree]:
+    """Returns (trained, frozen) nested dicts, each in the format that it rests in.
+
+    Raises UserError for a pattern that matches no parameter, and where none is left to train.
     """
     flat = traverse_util.flatten_dict(params, sep="/")
-    held = set()
-    for pattern in frozen:
+    learning = _matched(flat, leaves.train, "train") - _matched(flat, leaves.frozen, "frozen")
+    if not learning:
+        fields = "config.optimizer.train and .frozen"
+        raise errors.UserError(fields, "freeze every parameter", "Leave some to train")
+    trained, held = (
+        traverse_util.unflatten_dict(
+            {path: x for path, x in flat.items() if (path in learning) is side}, sep="/"
+        )
+        for side in (True, False)
+    )
+    policy = leaves.policy
+    return policy.stored(trained), policy.stored(held, frozen=True)
+
+
+def _matched(flat: dict[str, Leaf], patterns: Sequence[str], field: str) -> set[str]:
+    found = set()
+    for pattern in patterns:
         matched = {path for path in flat if re.fullmatch(pattern, path)}
         if not matched:
             heads = sorted({path.split("/")[0] for path in flat})
             remedy = "Patterns match whole paths; they begin with " + ", ".join(heads)
             raise errors.UserError(
-                f"config.optimizer.frozen {pattern!r}", "matches no parameter", remedy
+                f"config.optimizer.{field} {pattern!r}", "matches no parameter", remedy
             )
-        held |= matched
-    if len(held) == len(flat):
-        raise errors.UserError(
-            "config.optimizer.frozen", "freezes every parameter", "Leave some to train"
-        )
-    parts = ({p: x for p, x in flat.items() if (p in held) is side} for side in (False, True))
-    trained, kept = (traverse_util.unflatten_dict(part, sep="/") for part in parts)
-    return trained, kept
+        found |= matched
+    return found
 
 
 def merge(params: Tree, frozen: Tree) -> Tree:
@@ -76,19 +101,20 @@ def create(
     variables: dict[str, Tree],
     rng: jax.Array,
     optimizer: optimizers.Optimizer,
-    frozen: Sequence[str] = (),
+    leaves: Leaves = ALL,
 ) -> TrainState:
     """Returns the state of step 0 for the variables that a task initialised (may run inside
-    jit).
+    jit). Moments and average are float32 whatever the parameters are.
     """
-    params, held = split(variables["params"], frozen)
+    params, held = split(variables["params"], leaves)
+    exact = as_float32(params)
     return TrainState(
         step=jnp.int32(0),
         params=params,
         frozen=held,
-        opt_state=optimizer.tx.init(params),
+        opt_state=optimizer.tx.init(exact),
         aux={name: tree for name, tree in variables.items() if name != "params"},
-        ema=jax.tree.map(jnp.copy, params) if optimizer.ema_decay else None,
+        ema=jax.tree.map(jnp.copy, exact) if optimizer.ema_decay else None,
         rng=rng,
         health=Health(jnp.int32(0), jnp.int32(-1), jnp.int32(-1)),
     )
@@ -100,6 +126,11 @@ def variables(state: TrainState) -> dict[str, Tree]:
     """
     trained = state.params if state.ema is None else state.ema
     return {"params": merge(trained, state.frozen), **state.aux}
+
+
+def as_float32(tree: Tree) -> Tree:
+    """Returns the arrays in float32."""
+    return jax.tree.map(lambda x: x.astype(jnp.float32), tree)
 
 
 def leaf_paths(tree: Tree) -> list[str]:

@@ -5,11 +5,12 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from daflow_jax import errors
+from daflow_jax import distributed, errors
 
 # Sections that may change between runs in one workdir; of "train" only the batch is bound.
 FREE_SECTIONS = ("log", "eval", "checkpoint", "mesh")
@@ -37,6 +38,23 @@ def hold(workdir: Path) -> Iterator[None]:
         file.write(f"{socket.gethostname()} pid {os.getpid()}\n")
         file.flush()
         yield
+
+
+def check_shared(workdir: Path, patience: float = 10.0) -> None:
+    """Raises UserError unless every process sees the folder that process 0 holds."""
+    want = distributed.gather(_holder(workdir))[0]
+    deadline = time.monotonic() + patience
+    while (sees := _holder(workdir) == want) is False and time.monotonic() < deadline:
+        time.sleep(0.2)  # network disks show news late
+    blind = [i for i, seen in enumerate(distributed.gather(sees)) if not seen]
+    if blind:
+        rule = f"process {blind[0]} does not see the folder of process 0"
+        raise errors.UserError(workdir, rule, "Name one on a disk that all machines share")
+
+
+def _holder(workdir: Path) -> str:
+    path = Path(workdir) / "lock"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def bind(workdir: Path, config: Mapping[str, Any]) -> None:

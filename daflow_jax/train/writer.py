@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from daflow_jax import errors
+from daflow_jax import distributed, errors
 from daflow_jax.train import checkpoint as checkpoints
 
 ImageWriter = Callable[[Path, np.ndarray], None]
@@ -24,12 +24,18 @@ ImageWriter = Callable[[Path, np.ndarray], None]
 @dataclasses.dataclass(frozen=True)
 class LogConfig:
     """Every how many steps to write numbers (0 = only at the end; bad steps end a run only there
-    then) and pictures (0 = none).
+    then) and pictures (0 = none); (first step, number of steps) to profile, none by default.
     """
 
     every: int = 50
     pictures_every: int = 1000
     tensorboard: bool = True
+    profile: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        if self.profile and (len(self.profile) != 2 or min(self.profile) < 1):
+            remedy = "Write (first step, number of steps), e.g. (10, 3)"
+            raise errors.UserError("config.log.profile", f"is {self.profile!r}", remedy)
 
 
 class Writer:
@@ -39,7 +45,7 @@ class Writer:
         self, workdir: Path, config: LogConfig, write_image: ImageWriter, resumed_at: int = 0
     ):
         self._workdir, self._write_image = Path(workdir), write_image
-        self._speaks = jax.process_index() == 0
+        self._speaks = distributed.is_main()
         self._events = None
         if not self._speaks:
             return
@@ -96,13 +102,18 @@ class Writer:
 
 
 def line(step: int, steps: int, values: Mapping[str, float], speed: Mapping[str, float]) -> str:
-    """Returns e.g. `step 1200/20000  loss 1.23  epe 2.10  12.3 pair/s  data 3%  mem 5.1G  eta
-    00:41:10`.
+    """Returns e.g. `step 1200/20000  loss 1.23  epe 2.10  12.3 pair/s  step 0.33s  data 3%  save
+    0.2s  mfu 41%  mem 5.1G  eta 00:41:10`.
     """
     parts = [f"step {step}/{steps}"]
     parts += [f"{name} {value:.4g}" for name, value in values.items()]
     if "pairs_per_s" in speed:
-        parts.append(f"{speed['pairs_per_s']:.3g} pair/s  data {100 * speed['data_share']:.0f}%")
+        parts.append(f"{speed['pairs_per_s']:.3g} pair/s  step {speed['step_s']:.3g}s")
+        parts.append(f"data {100 * speed['data_share']:.0f}%")
+    if speed["save_s"]:
+        parts.append(f"save {speed['save_s']:.1f}s")
+    if "mfu" in speed:
+        parts.append(f"mfu {100 * speed['mfu']:.0f}%")
     parts.append(f"mem {speed['memory_bytes'] / 2**30:.1f}G")
     if "eta_s" in speed:
         parts.append(f"eta {str(datetime.timedelta(seconds=round(speed['eta_s']))):0>8}")
@@ -110,12 +121,13 @@ def line(step: int, steps: int, values: Mapping[str, float], speed: Mapping[str,
 
 
 def memory_bytes() -> int:
-    """Returns the peak memory of the first local device, or of this process where devices do not
+    """Returns the peak memory of the fullest local device, or of this process where devices do not
     tell.
     """
-    stats = jax.local_devices()[0].memory_stats() or {}
+    stats = [device.memory_stats() or {} for device in jax.local_devices()]
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return stats.get("peak_bytes_in_use", resident * (1 if sys.platform == "darwin" else 1024))
+    own = resident * (1 if sys.platform == "darwin" else 1024)
+    return max(values.get("peak_bytes_in_use", 0) for values in stats) or own
 
 
 def environment() -> dict[str, Any]:

@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AbstractDevice, AbstractMesh, AxisType
 
 from daflow_jax.nn import attention
+from daflow_jax.nn.attention import blockwise
 
 
 def _inputs(queries=21, keys=37, heads=2, width=8):
@@ -28,7 +30,7 @@ def _reference(query, key, value):
 @pytest.mark.parametrize("implementation", ["plain", "blockwise"])
 @pytest.mark.parametrize("keys", [5, 37])
 def test_attend_equals_softmax_in_float64(implementation, keys, monkeypatch):
-    monkeypatch.setattr(attention, "BLOCK", 16)
+    monkeypatch.setattr(blockwise, "BLOCK", 16)
     query, key, value, _ = _inputs(keys=keys)
     ours = jax.jit(functools.partial(attention.attend, implementation=implementation))(
         query, key, value
@@ -38,7 +40,7 @@ def test_attend_equals_softmax_in_float64(implementation, keys, monkeypatch):
 
 @pytest.mark.parametrize("implementation", ["plain", "blockwise"])
 def test_tail_counts_as_repeated_keys(implementation, monkeypatch):
-    monkeypatch.setattr(attention, "BLOCK", 16)
+    monkeypatch.setattr(blockwise, "BLOCK", 16)
     query, key, value, _ = _inputs()
     ours = attention.attend(query, key, value, tail=(4, 3), implementation=implementation)
     key, value = (jnp.concatenate([x, x[:, -4:], x[:, -4:]], 1) for x in (key, value))
@@ -46,7 +48,7 @@ def test_tail_counts_as_repeated_keys(implementation, monkeypatch):
 
 
 def test_blockwise_gradient_equals_plain(monkeypatch):
-    monkeypatch.setattr(attention, "BLOCK", 16)
+    monkeypatch.setattr(blockwise, "BLOCK", 16)
     *inputs, weight = _inputs()
 
     def scalar(implementation, *inputs):
@@ -110,5 +112,28 @@ def test_cudnn_repeats_counted_keys(monkeypatch):
 
 def test_unknown_implementation_is_refused():
     query, key, value, _ = _inputs()
-    with pytest.raises(ValueError, match="'flash'; use plain, blockwise or cudnn"):
+    with pytest.raises(ValueError, match="'flash'; use one of auto, plain, blockwise"):
         attention.attend(query, key, value, implementation="flash")
+
+
+@pytest.mark.parametrize(
+    "platform,kind,dtype,width,expected",
+    [
+        ("tpu", "TPU v5 lite", jnp.float32, 64, "splash"),
+        ("gpu", "NVIDIA H200", jnp.bfloat16, 64, "cudnn"),
+        ("gpu", "NVIDIA H200", jnp.float32, 64, "blockwise"),
+        ("gpu", "NVIDIA H200", jnp.bfloat16, 512, "blockwise"),
+        ("gpu", "AMD Instinct MI300X", jnp.bfloat16, 64, "blockwise"),
+        ("cpu", "cpu", jnp.bfloat16, 64, "blockwise"),
+    ],
+)
+def test_auto_suits_the_devices_of_the_mesh(platform, kind, dtype, width, expected):
+    """Those that a program is made for need not be here."""
+    device = AbstractDevice(device_kind=kind, num_cores=None, platform=platform)
+    mesh = AbstractMesh((2,), ("data",), (AxisType.Auto,), abstract_device=device)
+    with jax.sharding.use_abstract_mesh(mesh):
+        assert attention.choose("auto", jnp.zeros((1, 1, 1, width), dtype)) == expected
+
+
+def test_auto_without_a_mesh_suits_the_default_backend():
+    assert attention.choose("auto", jnp.zeros((1, 1, 1, 64), jnp.bfloat16)) == "blockwise"

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -110,6 +111,34 @@ def test_data_made_on_the_device_repeats_whatever_the_steps_per_call(tmp_path):
     np.testing.assert_allclose(one, three, rtol=1e-6)
 
 
+def test_the_log_says_where_the_time_went_and_a_profile_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop.chips, "peak_flops", lambda kind, dtype: 1e9)
+    monkeypatch.setattr(loop.model_flops, "per_step", lambda *step: 1e6)
+    log = toy.writer.LogConfig(every=1, pictures_every=0, tensorboard=False, profile=(3, 2))
+    slow = feed.HostData(lambda: Slow())
+    assert loop.train(toy.experiment(data=slow, log=log, devices=2), tmp_path) == 0
+    lines = [line for line in _lines(tmp_path) if "step_s" in line]
+    assert len(lines) == toy.STEPS - 1  # nothing is known of the first
+    for line in lines:
+        assert line["clips_per_s"] == line["pairs_per_s"] == pytest.approx(8 / line["step_s"])
+        assert line["mfu"] == pytest.approx(1e6 / line["step_s"] / 2e9)
+        assert 0.01 < line["data_s"] <= line["step_s"] and line["memory_bytes"] > 1e6
+    saved = {line["step"] for line in lines if line["save_s"] > 0}
+    assert saved == {5, 9}  # in the line after the save
+    said = (tmp_path / "log.txt").read_text()
+    assert "mfu" in said and "save" in said and list((tmp_path / "profile").rglob("*.xplane.pb"))
+    with pytest.raises(errors.UserError, match=r"first step, number of steps\), e.g"):
+        toy.writer.LogConfig(profile=(3,))
+
+
+class Slow(toy.Loader):
+    """Takes its time over every batch."""
+
+    def __next__(self):
+        time.sleep(0.02)
+        return super().__next__()
+
+
 def test_every_zero_steps_means_only_at_the_end(tmp_path):
     log = toy.writer.LogConfig(every=0, pictures_every=0, tensorboard=False)
     e = toy.experiment(steps=3, log=log, checkpoint=loop.CheckpointConfig(every=0))
@@ -129,7 +158,7 @@ def test_bad_batches_are_skipped_and_counted(undisturbed, tmp_path):
 def test_many_bad_batches_end_the_run_naming_step_and_leaf(tmp_path):
     data = feed.HostData(lambda: toy.Loader(poison=range(2, 99)))
     with pytest.raises(
-        errors.UserError, match="step 2: loss or gradient not finite.*mix/kernel"
+        errors.UserError, match="step 2: loss or gradient not finite.* clips 16 to 23 .*mix/kernel"
     ) as caught:
         loop.train(toy.experiment(data=data), tmp_path)
     assert caught.value.code == 1

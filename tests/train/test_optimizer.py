@@ -2,10 +2,8 @@
 
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
-from daflow_jax import errors
-from daflow_jax.train import optimizer, state
+from daflow_jax.train import optimizer
 
 
 def _numpy_step(p, g, m, v, step, c):
@@ -36,14 +34,3 @@ def test_two_updates_equal_the_formulas_with_and_without_clipping():
         ours = [x - opt.rate(step) * d for x, d in zip(ours, direction, strict=True)]
         for a, b in zip(ours, p, strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6)
-
-
-def test_split_follows_whole_paths_and_merge_undoes_it():
-    params = {"backbone": {"a": {"kernel": 1}, "b": {"kernel": 2}}, "head": {"backbone": 3}}
-    trained, frozen = state.split(params, ["backbone/.*"])
-    assert trained == {"head": {"backbone": 3}} and frozen == {"backbone": params["backbone"]}
-    assert state.merge(trained, frozen) == params
-    with pytest.raises(errors.UserError, match="matches no parameter.*backbone, head"):
-        state.split(params, ("backbones/.*",))
-    with pytest.raises(errors.UserError, match="freezes every parameter"):
-        state.split(params, (".*",))

@@ -11,7 +11,7 @@ from daflow_jax import batch as batches
 from daflow_jax import sharding
 from daflow_jax.metrics import mean
 from daflow_jax.tasks import base
-from daflow_jax.train import evaluate, feed, loop, optimizer, writer
+from daflow_jax.train import evaluate, feed, loop, optimizer, state, writer
 
 SHAPE = (2, 4, 4)  # frames, height, width
 STEPS = 12
@@ -102,7 +102,7 @@ def experiment(*, devices=1, data=None, steps=STEPS, axes=None, frozen=("held/.*
         mesh=mesh,
         seed=0,
         train=loop.TrainConfig(steps=steps, batch_size=8, max_bad_steps=3),
-        frozen=frozen,
+        leaves=state.Leaves(frozen=frozen),
         eval=evaluate.EvalConfig(every=0),
         eval_sets={"toy": eval_rows},
         checkpoint=loop.CheckpointConfig(every=4),

@@ -15,7 +15,7 @@ from daflow_jax.models.daflow.config import DAFlowConfig
 from daflow_jax.models.dit4sr.restorer import Restorer
 from daflow_jax.models.flow_output import FlowOutput
 from daflow_jax.models.raft.model import RAFT, check_size
-from daflow_jax.nn import dpt
+from daflow_jax.nn import dpt, placement
 from daflow_jax.ops import correlation
 
 
@@ -76,9 +76,9 @@ class DAFlow(nn.Module):
         queries = tuple(_merged(tap.query[:, :-1]) for tap in taps)
         keys = tuple(_merged(tap.key[:, 1:]) for tap in taps)
         return (
-            self.dpt_query(queries, grid),
-            self.dpt_key(keys, grid),
-            self.dpt_context(queries, grid),
+            placement.maps(self.dpt_query(queries, grid)),
+            placement.maps(self.dpt_key(keys, grid)),
+            placement.maps(self.dpt_context(queries, grid)),
         )
 
     def correlate(self, fmaps, query, key) -> correlation.Pyramid:

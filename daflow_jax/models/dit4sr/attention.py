@@ -1,15 +1,16 @@
 """Joint attention of the hq, lq and text streams, with or without frames folded together."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, cast
 
 import flax.linen as nn
 import jax.numpy as jnp
-import numpy as np
 from einops import rearrange
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from daflow_jax import axes
 from daflow_jax.models.dit4sr.config import DiTConfig
 from daflow_jax.nn import attention, norm
 
@@ -34,9 +35,6 @@ class Tap(NamedTuple):
     key: Float[Array, "b f n d"]
 
 
-_Part = tuple[Array | None, Array, Array]  # query (None: keys alone), key, value
-
-
 def _eye(rng, shape, dtype=jnp.float32):
     return jnp.eye(*shape, dtype=dtype)
 
@@ -58,28 +56,33 @@ class JointAttention(nn.Module):
     def setup(self):
         c = self.config
         kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
-        dense = functools.partial(nn.Dense, c.width, **kinds)
         scale = functools.partial(norm.RMSNorm, param_dtype=self.param_dtype)
+        lecun = nn.initializers.lecun_normal()
+
+        def dense(init: Callable[..., Any] = lecun):
+            init = axes.named(init, "embed", "head_features")
+            return nn.Dense(c.width, kernel_init=init, **kinds)
+
+        def dense_out(init: Callable[..., Any] = lecun):
+            init = axes.named(init, "head_features", "embed")
+            return nn.Dense(c.width, kernel_init=init, **kinds)
+
         query_init, out_init = self._shared_init(), self._shared_init()
-        self.to_q = dense(kernel_init=query_init)
+        self.to_q = dense(query_init)
         # from scratch, queries and keys of unrelated projections match nothing for a long time
-        self.to_k = dense(kernel_init=query_init) if c.init == "scratch" else dense()
-        self.to_v, self.to_out = dense(), dense(kernel_init=out_init)
+        self.to_k = dense(query_init) if c.init == "scratch" else dense()
+        self.to_v, self.to_out = dense(), dense_out(out_init)
         self.norm_q, self.norm_k = scale(), scale()
         if c.lq_key != "none":
-            self._setup_control(dense, out_init)
+            init = nn.initializers.zeros if c.init == "published" else _eye
+            self.to_q_control, self.to_v_control = dense(init), dense(init)
+            if c.lq_key == "own":
+                self.to_k_control = dense(init)
+            self.to_out_control = dense_out(out_init)
         if self.text != "none":
             self.add_k_proj, self.add_v_proj, self.norm_added_k = dense(), dense(), scale()
         if self.text == "both":
-            self.add_q_proj, self.norm_added_q, self.to_add_out = dense(), scale(), dense()
-
-    def _setup_control(self, dense, out_init):
-        published = self.config.init == "published"
-        init = nn.initializers.zeros if published else _eye
-        self.to_q_control, self.to_v_control = dense(kernel_init=init), dense(kernel_init=init)
-        if self.config.lq_key == "own":
-            self.to_k_control = dense(kernel_init=init)
-        self.to_out_control = dense(kernel_init=out_init)
+            self.add_q_proj, self.norm_added_q, self.to_add_out = dense(), scale(), dense_out()
 
     def _shared_init(self):
         """Returns an initializer that gives every layer that it is handed to the same kernel."""
@@ -92,12 +95,12 @@ class JointAttention(nn.Module):
         """Returns the attended streams and the tap; `x` holds the modulated inputs."""
         (query, key), tap = self._query_key(x.hq)
         value = self._heads(self.to_v(self._flat(x.hq)))
-        parts: list[_Part] = [(query, key, value)]
+        images = [attention.Part(query, key, value)]
         if x.lq is not None:
-            parts.append(self._lq(x.lq, key))
-        if self.text != "none":
-            parts.append(self._text(cast(Array, x.text)))
-        hq, *others = self._attend(parts, x.hq.shape[1])
+            images.append(self._lq(x.lq, key))
+        text = None if self.text == "none" else self._text(cast(Array, x.text))
+        outs = attention.joint(images, text, folds=self.folds, implementation=self.config.attention)
+        hq, *others = (rearrange(y, "b f n h d -> b f n (h d)") for y in outs)
         lq = None
         if x.lq is not None:
             # published residual: the modulated input, inside the output projection
@@ -119,51 +122,29 @@ class JointAttention(nn.Module):
             raw = tuple(rearrange(y, "b f n h d -> b f n (h d)") for y in (query, key))
         return (query, key), Tap(raw[0] if self.config.tap_kind == "query_key" else raw[1], raw[1])
 
-    def _lq(self, lq: Array, hq_key: Array) -> tuple[Array, Array, Array]:
+    def _lq(self, lq: Array, hq_key: Array) -> attention.Part:
         x = self._flat(lq)
         query = self.norm_q(self._heads(self._chained(self.to_q, self.to_q_control, x)))
         value = self._heads(self._chained(self.to_v, self.to_v_control, x))
         if self.config.lq_key == "hq_twice":
-            return query, self.norm_k(hq_key), value
+            return attention.Part(query, self.norm_k(hq_key), value)
         key = self._chained(self.to_k, self.to_k_control, x)
-        return query, self.norm_k(self._heads(key)), value
+        return attention.Part(query, self.norm_k(self._heads(key)), value)
 
     def _chained(self, first: nn.Dense, control: nn.Dense, x: Array) -> Array:
         """Returns control(first(x)); in the form "first_step", `control` holds their product."""
         return control(x if self.config.form == "first_step" else first(x))
 
-    def _text(self, text: Array) -> _Part:
+    def _text(self, text: Array) -> attention.Part:
         key = self.norm_added_k(self._heads(self.add_k_proj(text)))
         value = self._heads(self.add_v_proj(text))
         if self.text == "keys":
-            return None, key, value
-        return self.norm_added_q(self._heads(self.add_q_proj(text))), key, value
-
-    def _attend(self, parts, frames: int) -> list[Array]:
-        """Returns the attended tokens, (b, f or copies, n, d), of every stream that has queries."""
-        group = attention.merge_frames if self.folds else _as_batch
-        query, key, value = (
-            jnp.concatenate([group(x) for x in kind if x is not None], 1)
-            for kind in zip(*parts, strict=True)
-        )
-        tail = (0, 1)
-        if self.folds and self.text != "none":  # one copy of the text may stand for all frames'
-            copies, length = parts[-1][1].shape[1:3]
-            tail = (copies * length, frames // copies)
-        out = attention.attend(
-            query, key, value, tail=tail, implementation=self.config.attention
-        ).reshape(*query.shape[:2], -1)
-        queries = [x for x, _, _ in parts if x is not None]
-        ends = np.cumsum([group(x).shape[1] for x in queries])
-        pieces = jnp.split(out, ends[:-1], axis=1)
-        return [x.reshape(*q.shape[:3], -1) for x, q in zip(pieces, queries, strict=True)]
+            return attention.Part(None, key, value)
+        query = self.norm_added_q(self._heads(self.add_q_proj(text)))
+        return attention.Part(query, key, value)
 
     def _flat(self, x: Array) -> Array:
         return rearrange(x, "b f h w d -> b f (h w) d")
 
     def _heads(self, x: Array) -> Array:
         return rearrange(x, "b f n (h d) -> b f n h d", h=self.config.heads)
-
-
-def _as_batch(x: Array) -> Array:
-    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])

@@ -9,11 +9,26 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from daflow_jax import axes
 from daflow_jax.models.dit4sr.attention import JointAttention, Streams, Tap
 from daflow_jax.models.dit4sr.config import DiTConfig
 from daflow_jax.nn import depthwise, norm
 
+# dimensions of tokens before their features
+IMAGE = ("batch", "frames", "rows", "columns")
+TEXT = ("batch", "frames", "text")
+
 _gelu = functools.partial(nn.gelu, approximate=True)
+
+
+def place(x: Streams) -> Streams:
+    """Returns the streams split over the mesh: clips, and the rows of images."""
+    hq, lq, text = x
+    return Streams(
+        axes.constrain(hq, *IMAGE, "width"),
+        None if lq is None else axes.constrain(lq, *IMAGE, "width"),
+        None if text is None else axes.constrain(text, *TEXT, "width"),
+    )
 
 
 def modulation(config: DiTConfig, chunks: int, gates: bool, **kinds) -> nn.Dense:
@@ -25,10 +40,10 @@ def modulation(config: DiTConfig, chunks: int, gates: bool, **kinds) -> nn.Dense
     """
     if config.form == "first_step":
         return nn.Dense(chunks * config.width, use_bias=False, **kinds)
-    if config.init == "published":
-        kernel_init, opened = nn.initializers.zeros, 0.0
-    else:
-        kernel_init, opened = nn.initializers.normal(0.02), 1.0
+    published = config.init == "published"
+    opened = 0.0 if published else 1.0
+    kernel_init = nn.initializers.zeros if published else nn.initializers.normal(0.02)
+    kernel_init = axes.named(kernel_init, "embed", "modulations")
 
     def bias_init(rng, shape, dtype):
         is_gate = jnp.arange(chunks) % 3 == 2 if gates else jnp.zeros(chunks, bool)
@@ -46,11 +61,20 @@ class FeedForward(nn.Module):
 
     def setup(self):
         dense = functools.partial(nn.Dense, dtype=self.dtype, param_dtype=self.param_dtype)
-        self.proj_in = dense(self.config.mlp_ratio * self.config.width)
-        self.proj_out = dense(self.config.width)
+        into, out = (
+            axes.named(nn.initializers.lecun_normal(), *names)
+            for names in (("embed", "mlp"), ("mlp", "embed"))
+        )
+        self.proj_in = dense(self.config.mlp_ratio * self.config.width, kernel_init=into)
+        self.proj_out = dense(self.config.width, kernel_init=out)
 
     def __call__(self, x: Array) -> tuple[Array, ...]:
-        return (self.proj_out(_gelu(self.proj_in(x))),)
+        return (self.proj_out(self.hidden(x)),)
+
+    def hidden(self, x: Array) -> Array:
+        """Returns the hidden features of image tokens (b, f, h, w, d) or text (b, f, t, d)."""
+        names = IMAGE if x.ndim == 5 else TEXT
+        return _gelu(axes.constrain(self.proj_in(x), *names, "hidden"))
 
 
 class BridgedFeedForward(FeedForward):
@@ -63,7 +87,7 @@ class BridgedFeedForward(FeedForward):
         self.control_conv = depthwise.DepthwiseConv(init, self.dtype, self.param_dtype)
 
     def __call__(self, hq: Array, lq: Array) -> tuple[Array, ...]:
-        hq, lq = _gelu(self.proj_in(hq)), _gelu(self.proj_in(lq))
+        hq, lq = self.hidden(hq), self.hidden(lq)
         hq = hq + self.config.control_scale * self.control_conv(lq)
         return self.proj_out(hq), self.proj_out(lq)
 
@@ -117,7 +141,7 @@ class Block(nn.Module):
             images = _add(images, second[2], out2.images)
         modulated = (norm.modulate(norm.layer_norm(y), shift_ff, scale_ff) for y in images)
         images = _add(images, gate_ff, self.ff(*modulated))
-        return _streams(images, self._text_output(before, out.text, text_gates)), tap
+        return place(_streams(images, self._text_output(before, out.text, text_gates))), tap
 
     def _text_input(self, text: Array, temb: Array) -> tuple[Array, list[Array]]:
         chunks = jnp.split(self.norm1_context(temb), 2 if self.is_last else 6, -1)
@@ -132,6 +156,14 @@ class Block(nn.Module):
         (text,) = _add((text,), gate, (out,))
         fed = self.ff_context(norm.modulate(norm.layer_norm(text), shift, scale))
         return _add((text,), gate_ff, fed)[0]
+
+
+class LoopedBlock(Block):
+    """A block as the body of a loop over equal blocks: it gives the streams on, and no tap."""
+
+    def __call__(self, x: Streams, temb: Float[Array, "b dt"]) -> tuple[Streams, None]:
+        """Returns (the streams behind the block, None)."""
+        return super().__call__(x, temb)[0], None
 
 
 def _streams(images: Iterable[Array], text: Array | None = None) -> Streams:

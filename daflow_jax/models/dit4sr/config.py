@@ -1,6 +1,7 @@
 """Sizes and published variants of the restoration backbone."""
 
 import dataclasses
+import itertools
 from typing import Literal
 
 from daflow_jax.models.vae.config import VAEConfig
@@ -30,7 +31,10 @@ class DiTConfig:
         taps: blocks, 0-based and ascending, whose features the flow network reads.
         tap_kind: "query_key" (DA-Flow, eq. 11), "key_key", or "hidden" (the attention's input).
         tap_norm: "raw" projections or "post_norm" (after the norm per head).
-        remat: recompute blocks in the backward pass.
+        remat: what the backward pass computes anew instead of keeping it: "none", "full" (all
+            inside of a block), or "dots" (all but the results of linear layers).
+        scan: neighbouring blocks that are equal run as one loop over stacked parameters, which
+            compiles faster; see `daflow_jax.models.dit4sr.loops`.
         form: "full", or "first_step": what the taps of the first denoising step need and nothing
             else, with constants in place of the modulations; see `daflow_jax.models.dit4sr.slim`.
     """
@@ -53,11 +57,12 @@ class DiTConfig:
     lift_attn2: Literal["fold", "frame"] = "fold"
     prediction: Literal["velocity", "x0"] = "velocity"
     init: Literal["published", "scratch"] = "published"
-    attention: Literal["plain", "blockwise", "cudnn"] = "blockwise"
+    attention: Literal["auto", "plain", "blockwise", "cudnn", "splash"] = "auto"
     taps: tuple[int, ...] = (3, 13, 16, 17)  # DA-Flow, sec. 5.4
     tap_kind: Literal["query_key", "key_key", "hidden"] = "query_key"
     tap_norm: Literal["raw", "post_norm"] = "raw"
-    remat: bool = False
+    remat: Literal["none", "full", "dots"] = "none"
+    scan: bool = False
     form: Literal["full", "first_step"] = "full"
 
     def __post_init__(self):
@@ -79,6 +84,19 @@ class DiTConfig:
     def blocks(self) -> int:
         """The number of blocks that exist; the last of the form "first_step" is a tap alone."""
         return self.depth if self.form == "full" else self.taps[-1] + 1
+
+    @property
+    def runs(self) -> tuple[tuple[int, int], ...]:
+        """The (first, last) of every run of blocks that is one module: single blocks, or with
+        `scan` neighbours that are equal and not tapped."""
+
+        def kind(i):
+            alone = not self.scan or i in self.taps or i == self.depth - 1
+            return i if alone else (i < self.dual_blocks, self.folds(i))
+
+        groups = itertools.groupby(range(self.blocks), kind)
+        members = [tuple(group) for _, group in groups]
+        return tuple((group[0], group[-1]) for group in members)
 
     def folds(self, block: int) -> bool:
         """Returns whether the frames of a clip attend to each other in `block`."""

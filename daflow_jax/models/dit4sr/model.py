@@ -3,14 +3,15 @@
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from daflow_jax.models.dit4sr import blocks
+from daflow_jax.models.dit4sr import blocks, loops
 from daflow_jax.models.dit4sr.attention import Streams, Tap
 from daflow_jax.models.dit4sr.config import DiTConfig
-from daflow_jax.nn import embed, norm
+from daflow_jax.nn import embed, norm, placement
 from daflow_jax.ops import diffusion
 
 TIME_FEATURES = 256  # SD3
@@ -22,6 +23,26 @@ class DiTOutput(NamedTuple):
 
     prediction: Float[Array, "b f h w c"] | None
     taps: tuple[Tap, ...]
+
+
+def _run(config: DiTConfig, first: int, last: int) -> Any:
+    """Returns the module class of the blocks from `first` to `last`."""
+    block = blocks.Block if first == last else blocks.LoopedBlock
+    if config.remat != "none":
+        policies = {"full": None, "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable}
+        policy, alone = policies[config.remat], first == last
+        block = nn.remat(block, policy=policy, prevent_cse=alone, methods=["__call__"])
+    if first == last:
+        return block
+    return nn.scan(
+        block,
+        variable_axes={"params": 0},
+        split_rngs={"params": True},
+        in_axes=nn.broadcast,
+        length=last - first + 1,
+        metadata_params={nn.PARTITION_NAME: "layers"},
+        methods=["__call__"],
+    )
 
 
 class DiT(nn.Module):
@@ -40,8 +61,9 @@ class DiT(nn.Module):
         stem = embed.PatchEmbed if c.stem == "patch" else embed.ConvStem
         self.stem = stem(c.width, c.patch_size, **kinds)
         self.context_embed = nn.Dense(c.width, **kinds)
-        block = nn.remat(blocks.Block, methods=["__call__"]) if c.remat else blocks.Block
-        self.blocks = [block(c, i, **kinds) for i in range(c.blocks)]
+        self.blocks = {  # by number: blocks_3, or blocks_4_12 for a loop over 4 to 12
+            loops.name(*run): _run(c, *run)(c, run[0], **kinds) for run in c.runs
+        }
         if c.form == "first_step":
             return
         self.time_embed = embed.EmbedMLP(c.width, **kinds)
@@ -81,11 +103,11 @@ class DiT(nn.Module):
             temb = self._time(sigma, pooled)
         x = self._tokens(noisy, lq, text)
         taps = []
-        for i, block in enumerate(self.blocks):
-            if taps_only and i == self.config.taps[-1]:
+        for (first, _), block in zip(self.config.runs, self.blocks.values(), strict=True):
+            if taps_only and first == self.config.taps[-1]:
                 return DiTOutput(None, (*taps, block.tap(x.hq, temb)))
             x, tap = block(x, temb)
-            if i in self.config.taps:
+            if first in self.config.taps:
                 taps.append(tap)
         return DiTOutput(self._head(x.hq, temb), tuple(taps))
 
@@ -108,14 +130,14 @@ class DiT(nn.Module):
 
     def _tokens(self, noisy: Array, lq: Array | None, text: Array) -> Streams:
         c = self.config
-        hq = self.stem(noisy)
+        hq = placement.clip(self.stem(noisy))
         grid = (hq.shape[2], hq.shape[3])
         codes = embed.position_codes(grid, c.width, c.position_table, c.position_base)
         codes = jnp.asarray(codes, hq.dtype)
         copies = 1 if c.one_text else hq.shape[1]
         text = self.context_embed(text)[:, None]
-        degraded = None if lq is None else self.stem(lq) + codes
-        return Streams(hq + codes, degraded, jnp.repeat(text, copies, 1))
+        degraded = None if lq is None else placement.clip(self.stem(lq)) + codes
+        return blocks.place(Streams(hq + codes, degraded, jnp.repeat(text, copies, 1)))
 
     def _head(self, hq: Array, temb: Array) -> Array:
         scale, shift = jnp.split(self.norm_out(temb), 2, -1)

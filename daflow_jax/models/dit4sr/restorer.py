@@ -14,6 +14,7 @@ from daflow_jax.models.dit4sr.attention import Tap
 from daflow_jax.models.dit4sr.config import RestorerConfig
 from daflow_jax.models.dit4sr.model import DiT, DiTOutput
 from daflow_jax.models.vae.model import VAE
+from daflow_jax.nn import placement
 from daflow_jax.ops import diffusion
 
 
@@ -99,11 +100,11 @@ class Restorer(nn.Module):
     ) -> Float[Array, "b f gh gw c"]:
         """Returns latents; the autoencoder's are drawn with `rng`, their mean without."""
         self._check(frames)
-        images = 2 * frames - 1
+        images = placement.clip(2 * frames - 1)
         if self.config.codec == "pixels":
             return images
         latents = self.vae.encode(rearrange(images, "b f h w c -> (b f) h w c"), rng)
-        return rearrange(latents, "(b f) h w c -> b f h w c", f=frames.shape[1])
+        return placement.clip(rearrange(latents, "(b f) h w c -> b f h w c", f=frames.shape[1]))
 
     def decode(self, latents: Float[Array, "b f gh gw c"]) -> Float[Array, "b f h w 3"]:
         """Returns frames, clipped to [0, 1]."""

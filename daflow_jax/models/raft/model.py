@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from daflow_jax.models.flow_output import FlowOutput
 from daflow_jax.models.raft.config import RAFTConfig
-from daflow_jax.nn import encoder, refine
+from daflow_jax.nn import encoder, placement, refine
 from daflow_jax.ops import correlation
 
 
@@ -35,21 +35,23 @@ class RAFT(nn.Module):
         self, frames: Float[Array, "b f h w 3"], train: bool = False
     ) -> Float[Array, "b f h//8 w//8 c"]:
         """Returns the matching features of every frame; frames in [0, 1]."""
-        fmaps = self.fnet(rearrange(2 * frames - 1, "b f h w c -> (b f) h w c"), train)
-        return rearrange(fmaps, "(b f) h w c -> b f h w c", b=len(frames))
+        images = placement.clip(2 * frames - 1)
+        fmaps = self.fnet(rearrange(images, "b f h w c -> (b f) h w c"), train)
+        return placement.clip(rearrange(fmaps, "(b f) h w c -> b f h w c", b=len(frames)))
 
     def contexts(
         self, frames: Float[Array, "b f h w 3"], train: bool = False
     ) -> Float[Array, "p h//8 w//8 c"]:
         """Returns hidden state and context, not yet activated, of each pair's first frame."""
-        return self.cnet(rearrange(2 * frames[:, :-1] - 1, "b f h w c -> (b f) h w c"), train)
+        images = placement.clip(2 * frames[:, :-1] - 1)
+        return placement.maps(self.cnet(rearrange(images, "b f h w c -> (b f) h w c"), train))
 
     def correlate(
         self, first: Float[Array, "p h w c"], second: Float[Array, "p h w c"]
     ) -> correlation.Pyramid:
         """Returns the correlation pyramid, in float32 as published, with what the look-up needs."""
         c = self.config
-        return correlation.pyramid_for(c.lookup, first, second, c.levels)
+        return placement.pyramid(correlation.pyramid_for(c.lookup, first, second, c.levels))
 
     def refine(
         self,

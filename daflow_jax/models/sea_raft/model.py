@@ -12,7 +12,7 @@ from daflow_jax.models.flow_output import FlowOutput
 from daflow_jax.models.raft.model import check_size
 from daflow_jax.models.sea_raft import refine
 from daflow_jax.models.sea_raft.config import SEARAFTConfig
-from daflow_jax.nn import conv, encoder
+from daflow_jax.nn import conv, encoder, placement
 from daflow_jax.ops import correlation
 
 
@@ -64,7 +64,8 @@ class SEARAFT(nn.Module):
         self, first: Float[Array, "p h w c"], second: Float[Array, "p h w c"]
     ) -> correlation.Pyramid:
         """Returns the correlation pyramid, in float32 as published."""
-        return correlation.pyramid_for(self.config.lookup, first, second, self.config.levels)
+        c = self.config
+        return placement.pyramid(correlation.pyramid_for(c.lookup, first, second, c.levels))
 
     def __call__(
         self,
@@ -86,6 +87,7 @@ class SEARAFT(nn.Module):
         """
         c = self.config
         check_size(frames.shape, c.multiple)
+        frames = placement.clip(frames)
         context = self.contexts(frames, train)
         corr = self.correlate(*self.features(frames, train))
         if init_flow is not None:

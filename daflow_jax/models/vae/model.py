@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from daflow_jax.models.vae.config import VAEConfig
-from daflow_jax.nn import attention
+from daflow_jax.nn import attention, conv
 
 
 class Moments(NamedTuple):
@@ -41,7 +41,7 @@ class _Layers(nn.Module):
         return dict(dtype=self.dtype, param_dtype=self.param_dtype)
 
     def conv(self, width: int, name: str, **fields) -> nn.Conv:
-        return nn.Conv(width, (3, 3), name=name, **({"padding": 1} | fields), **self.kinds)
+        return conv.LinenConv(width, (3, 3), name=name, **({"padding": 1} | fields), **self.kinds)
 
     def norm(self, name: str) -> nn.GroupNorm:
         return nn.GroupNorm(
@@ -69,10 +69,9 @@ class PixelAttention(_Layers):
     @nn.compact
     def __call__(self, x: Float[Array, "p h w c"]) -> Float[Array, "p h w c"]:
         dense = functools.partial(nn.Dense, x.shape[-1], **self.kinds)
-        y = self.norm("norm")(x).reshape(x.shape[0], -1, 1, x.shape[-1])
-        query, key, value = (dense(name=f"to_{k}")(y) for k in "qkv")
-        # blockwise: a full-HD frame has 32,640 positions
-        y = attention.attend(query, key, value, implementation="blockwise")
+        y = self.norm("norm")(x).reshape(x.shape[0], 1, -1, 1, x.shape[-1])
+        # never all logits at once: a full-HD frame has 32,640 positions
+        (y,) = attention.joint([attention.Part(*(dense(name=f"to_{k}")(y) for k in "qkv"))])
         return x + dense(name="to_out")(y).reshape(x.shape)
 
 

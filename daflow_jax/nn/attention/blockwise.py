@@ -1,13 +1,6 @@
-"""Attention over long token sequences, and the folding of frames into one sequence.
-
-Three implementations of one function, chosen by name:
-  plain      logits of the whole sequence at once: fast for short sequences, memory S x S
-  blockwise  online softmax over blocks of keys, own backward pass: memory linear in S, any device
-  cudnn      fused kernel of NVIDIA GPUs, 16-bit inputs only
-"""
+"""Attention with an online softmax over blocks of keys: memory linear in S, on any device."""
 
 import functools
-import math
 from typing import cast
 
 import jax
@@ -18,68 +11,13 @@ BLOCK = 256  # [choice] at most so many tokens per block; fastest of 128..1024 o
 _MASKED = -1e30  # finite: -inf - -inf would be nan
 
 
-def merge_frames(x: Float[Array, "b f n *c"]) -> Float[Array, "b f*n *c"]:
-    """Returns the tokens of all frames as one sequence, frame by frame (DA-Flow, sec. 4.2)."""
-    return x.reshape(x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:])
-
-
 def attend(
-    query: Float[Array, "b q h d"],
-    key: Float[Array, "b k h d"],
-    value: Float[Array, "b k h d"],
-    *,
-    tail: tuple[int, int] = (0, 1),
-    implementation: str = "plain",
-) -> Float[Array, "b q h d"]:
-    """Returns softmax(query key' / sqrt(d)) value, softmax in float32.
-
-    `tail` = (length, count): each of the last `length` keys counts `count` times, exactly as if it
-    stood `count` times in the sequence (its logit grows by log(count)). So one copy of the text of
-    a clip can stand for the copies of all frames.
-    """
-    if implementation == "cudnn":
-        return _cudnn(query, key, value, tail)
-    bias = jnp.zeros(key.shape[1], jnp.float32)
-    bias = bias.at[key.shape[1] - tail[0] :].set(math.log(tail[1]))
-    q, k, v = (x.swapaxes(1, 2) for x in (query * query.shape[-1] ** -0.5, key, value))
-    if implementation == "plain":
-        out = _plain(q, k, v, bias)
-    elif implementation == "blockwise":
-        out = _padded_blockwise(q, k, v, bias)
-    else:
-        raise ValueError(
-            f"attention implementation is {implementation!r}; use plain, blockwise or cudnn"
-        )
-    return out.swapaxes(1, 2).astype(query.dtype)
-
-
-def _cudnn(query: Array, key: Array, value: Array, tail: tuple[int, int]) -> Array:
-    if query.dtype not in (jnp.bfloat16, jnp.float16):
-        raise ValueError(
-            f"cudnn attention got {query.dtype}; it needs bfloat16 or float16: "
-            "set the compute dtype, or choose blockwise"
-        )
-    if tail[0] and tail[1] > 1:  # the kernel would want an S x S bias: repeat the few keys instead
-        key, value = (
-            jnp.concatenate([x] + [x[:, x.shape[1] - tail[0] :]] * (tail[1] - 1), 1)
-            for x in (key, value)
-        )
-    return jax.nn.dot_product_attention(query, key, value, implementation="cudnn")
-
-
-def _plain(query: Array, key: Array, value: Array, bias: Array) -> Array:
-    logits = _logits(query, key, bias)
-    weights = jax.nn.softmax(logits, axis=-1).astype(value.dtype)
-    return jnp.einsum("bhqk,bhkd->bhqd", weights, value)
-
-
-def _logits(query: Array, key: Array, bias: Array) -> Array:
-    # float32 sums and softmax: differences of large logits decide
-    z = jnp.einsum("bhqd,bhkd->bhqk", query, key, preferred_element_type=jnp.float32)
-    return z + bias
-
-
-def _padded_blockwise(query: Array, key: Array, value: Array, bias: Array) -> Array:
+    query: Float[Array, "b h q d"],
+    key: Float[Array, "b h k d"],
+    value: Float[Array, "b h k d"],
+    bias: Float[Array, "k"],
+) -> Float[Array, "b h q d"]:
+    """Returns softmax(query key' + bias) value; `query` is scaled, `bias` gets no gradient."""
     blocks = -(-bias.shape[0] // BLOCK)
     block = -(-bias.shape[0] // (8 * blocks)) * 8  # equal blocks: little padding
 
@@ -90,6 +28,14 @@ def _padded_blockwise(query: Array, key: Array, value: Array, bias: Array) -> Ar
     bias = jnp.pad(bias, (0, extra), constant_values=_MASKED)
     out = _blockwise(pad(query), pad(key), pad(value), bias, block)
     return cast(Array, out)[:, :, : query.shape[2]]
+
+
+def logits(
+    query: Float[Array, "b h q d"], key: Float[Array, "b h k d"], bias: Float[Array, "k"]
+) -> Float[Array, "b h q k"]:
+    """Returns query key' + bias in float32: differences of large logits decide."""
+    z = jnp.einsum("bhqd,bhkd->bhqk", query, key, preferred_element_type=jnp.float32)
+    return z + bias
 
 
 def _to_blocks(x: Array, block: int) -> Array:
@@ -114,9 +60,9 @@ def _blockwise_forward(query: Array, key: Array, value: Array, bias: Array, bloc
     def one_block_of_queries(q):
         def step(carry, kv):
             peak, total, out = carry
-            logits = _logits(q, kv[0], kv[2])
-            new_peak = jnp.maximum(peak, logits.max(-1))
-            weights = jnp.exp(logits - new_peak[..., None])
+            scores = logits(q, kv[0], kv[2])
+            new_peak = jnp.maximum(peak, scores.max(-1))
+            weights = jnp.exp(scores - new_peak[..., None])
             shrink = jnp.exp(peak - new_peak)
             out = out * shrink[..., None] + _dot("bhqk,bhkd->bhqd", weights, kv[1])
             return (new_peak, total * shrink + weights.sum(-1), out), None
@@ -145,7 +91,7 @@ def _blockwise_backward(block: int, saved: tuple, grad: Array):
 
         def over_queries(carry, row):
             q, g, dot, log_sum, dq = row
-            weights = jnp.exp(_logits(q, k, b) - log_sum[..., None])
+            weights = jnp.exp(logits(q, k, b) - log_sum[..., None])
             dweights = jnp.einsum("bhqd,bhkd->bhqk", g, v, preferred_element_type=jnp.float32)
             dlogits = weights * (dweights - dot[..., None])
             dk = carry[0] + _dot("bhqk,bhqd->bhkd", dlogits, q)

@@ -1,0 +1,85 @@
+"""`daflow plan`: memory, exchanges and FLOPs of a run on machines that are not there."""
+
+import argparse
+import json
+from pathlib import Path
+
+from daflow_jax import errors
+from daflow_jax.cli import console, options
+
+
+def add_parser(subparsers) -> None:
+    """Adds the verb and its options."""
+    parser = subparsers.add_parser(
+        "plan",
+        help="memory, exchanges and FLOPs of a run on a TPU slice, without the slice",
+        description=(
+            "Compiles the very step of a training, or of a prediction, for a TPU slice that need "
+            "not be there, and reads the program: memory of a device, what devices exchange and "
+            "over which mesh axis, FLOPs, attention that holds whole logits. Needs libtpu: pip "
+            "install 'daflow-jax[plan]'. cpu:8 tries the command without. Large networks take "
+            "minutes per mesh; every compilation has a process of its own. The compiler works with "
+            "little effort; JAX_EXEC_TIME_OPTIMIZATION_EFFORT=0 gives it that of a run."
+        ),
+        **options.examples(
+            "daflow plan --config configs/daflow/lift_base.py --topology v5e:4x4 --mesh fsdp=16",
+            "daflow plan --config configs/daflow/flow_base.py --topology v6e:4x4 "
+            "--config.train.batch_size=64",
+            "daflow plan --config configs/daflow/flow_base.py --topology v5e:4x4 "
+            "--predict 1080x1920 --mesh data=2,seq=8 --json plan.json",
+        ),
+    )
+    parser.takes_config = True
+    parser.add_argument(
+        "--config", required=True, metavar="FILE", help="as of train.py; --config.x=y overrides"
+    )
+    parser.add_argument(
+        "--topology", required=True, metavar="NAME", help="v4, v5e, v5p or v6e with its shape"
+    )
+    parser.add_argument(
+        "--mesh",
+        type=options.mesh,
+        action="append",
+        metavar="AXES",
+        help="data=4,fsdp=4; repeat it; without it several are tried",
+    )
+    parser.add_argument(
+        "--predict", type=options.size, metavar="HxW", help="plan the prediction at this size"
+    )
+    parser.add_argument(
+        "--frames", type=options.at_least(2), metavar="F", help="of a predicted clip (the model's)"
+    )
+    parser.add_argument(
+        "--timeout", type=options.at_least(1), default=3600, metavar="S", help="of one mesh (3600)"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the plans there as well")
+    parser.add_argument("--quiet", action="store_true", help="errors only on stderr")
+    parser.add_argument("--debug", action="store_true", help="traceback on errors")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Returns 0 if a mesh fits, else 4, after printing what each needs."""
+    from daflow_jax import config_file
+    from daflow_jax.plan import meshes, report, topology, trial
+
+    target = topology.parse(args.topology)
+    config = config_file.read(args.config, args.overrides)
+    batch = config.train.batch_size
+    tried = args.mesh or meshes.candidates(target.devices, batch, args.predict is not None)
+    talk = console.Console(args.quiet)
+    reports = []
+    for mesh in tried:
+        job = trial.Job(args.config, args.overrides, args.topology, mesh, args.predict, args.frames)
+        talk.note(f"compiling for {args.topology}, {meshes.text(mesh)} ...")
+        reports.append(trial.run(job, args.timeout))
+        if args.json:  # after each: one more may take an hour
+            Path(args.json).write_text(json.dumps(reports, indent=1))
+    if all("refused" in one for one in reports):  # it is the configuration
+        raise errors.UserError(*reports[0]["refused"])
+    print(f"{report.program(reports[0])} on {args.topology}: {target.devices} devices")
+    print(report.table(reports))
+    chosen = report.best(reports)
+    if chosen is not None:
+        print(report.details(chosen))
+    print(report.advice(reports))
+    return 0 if chosen is not None else 4

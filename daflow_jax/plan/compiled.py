@@ -1,0 +1,135 @@
+"""Compiles a planned program and writes down what it will need."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from daflow_jax import chips, flops
+from daflow_jax.plan import hlo
+from daflow_jax.plan.program import Planned
+from daflow_jax.predict import memory
+
+LONG = 1024  # [choice] shorter sequences may have whole logits: they are small
+
+
+def report(planned: Planned, chip: chips.Chip | None, limit: float | None) -> dict[str, Any]:
+    """Returns memory, exchanges, FLOPs, estimated times and large buffers of the program, JAX's
+    names for everything, bytes and FLOPs as numbers; compiles it.
+
+    Args:
+        chip: rates of one device. limit: bytes that its program may have.
+    """
+    begun = time.perf_counter()
+    with jax.set_mesh(planned.mesh):
+        traced = planned.jitted.trace(*planned.args)
+        lowered = traced.lower()
+        spent = time.perf_counter() - begun
+        compiled = lowered.compile()
+    seconds = {"trace": spent, "compile": time.perf_counter() - begun - spent}
+    program = hlo.Program(compiled.as_text())
+    sizes = dict(planned.mesh.shape)
+    exchanges = program.collectives(sizes)
+    counted = _flops(planned, traced.jaxpr, program, compiled)
+    cost = compiled.cost_analysis() or {}
+    moved = cost.get("bytes accessed", 0.0)
+    return {
+        "mesh": sizes,
+        "memory": _memory(compiled, planned.parts, limit),
+        "collectives": [row._asdict() for row in exchanges],
+        "flops": counted,
+        "estimate": _roofline(
+            chip, counted["compiled"] / planned.mesh.size, moved, sum(x.bytes for x in exchanges)
+        ),
+        "square": _squares(planned, traced.jaxpr),
+        "sequences": sorted(planned.sequences),
+        "largest": [buffer._asdict() for buffer in program.largest()],
+        "seconds": {name: round(value, 1) for name, value in seconds.items()},
+    }
+
+
+def _memory(compiled: Any, parts: dict[str, int], limit: float | None) -> dict[str, Any]:
+    """Returns bytes of one device; what is not an argument are activations and temporaries."""
+    on_cpu = limit is None  # whose compiler states no peak
+    peak = memory.program_bytes(compiled) if on_cpu else _peak(compiled)
+    return {"limit": limit, "peak": peak, **parts, "other": peak - sum(parts.values())}
+
+
+def _peak(compiled: Any) -> int:
+    return compiled.memory_analysis().peak_memory_in_bytes
+
+
+def _flops(planned: Planned, jaxpr: Any, program: hlo.Program, compiled: Any) -> dict[str, float]:
+    """Returns FLOPs of one step on all devices: by the formulas, as traced, as compiled.
+
+    Compiled ones are the products in the program's text, loops as often as they run, and the
+    kernels as traced. "xla" is the compiler's own count, which takes the body of a loop once and
+    no kernel, but adds element-wise work.
+    """
+    kernels, devices = flops.count_jaxpr(jaxpr, kernels_only=True), planned.mesh.size
+    return {
+        "analytic": planned.analytic,
+        "traced": flops.count_jaxpr(jaxpr),
+        "compiled": program.flops() * devices + kernels,
+        "kernels": kernels,
+        "xla": (compiled.cost_analysis() or {}).get("flops", 0.0) * devices,
+    }
+
+
+def _roofline(
+    chip: chips.Chip | None, operations: float, moved: float, sent: float
+) -> dict[str, Any] | None:
+    """Returns seconds of a step at the published rates of one device, were each the only limit;
+    the largest is a lower bound of the step's time, never reached."""
+    if chip is None:
+        return None
+    times = {
+        "compute": operations / chip.bf16,
+        "memory": moved / chip.bandwidth,
+        "links": sent / chip.links,
+    }
+    return {**times, "step": max(times.values()), "bound": max(times, key=times.__getitem__)}
+
+
+def _squares(planned: Planned, jaxpr: Any) -> list[str] | None:
+    if not planned.sequences:
+        return None
+    return squares(jaxpr, planned.sequences, planned.mesh.shape["seq"])
+
+
+def squares(jaxpr: Any, lengths: frozenset[int], ways: int = 1) -> list[str]:
+    """Returns the arrays of a traced program that have two dimensions of a sequence's length: the
+    logits of an attention that holds them whole.
+
+    A length counts also padded to blocks, and one of the two also divided over `ways` devices.
+    Arrays of which both are the sides of a weight are none.
+    """
+    long = {n for n in lengths if n >= LONG}
+    whole = {-(-n // step) * step for n in long for step in (1, 8, *range(128, 1025, 128))}
+    weights = {frozenset(x.aval.shape[-2:]) for x in jaxpr.jaxpr.invars if hasattr(x.aval, "shape")}
+
+    def is_square(shape):
+        big = [n for n in shape if n in whole]
+        part = [n for n in shape if ways > 1 and n * ways in whole]
+        return (len(big) > 1 or (big and part)) and frozenset(shape[-2:]) not in weights
+
+    found: set[str] = set()
+    _search(jaxpr, is_square, found, set())
+    return sorted(found)
+
+
+def _search(
+    jaxpr: Any, wanted: Callable[[tuple[int, ...]], Any], found: set[str], seen: set[int]
+) -> None:
+    jaxpr = getattr(jaxpr, "jaxpr", jaxpr)
+    if id(jaxpr) in seen:
+        return
+    seen.add(id(jaxpr))
+    for equation in jaxpr.eqns:
+        for out in equation.outvars:
+            shape = getattr(out.aval, "shape", ())
+            if wanted(shape):
+                found.add(f"{out.aval.dtype}{list(shape)}")
+        for inner in flops.inner(equation):
+            _search(inner, wanted, found, seen)

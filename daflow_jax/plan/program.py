@@ -1,0 +1,154 @@
+"""The programs that are planned: the train step of a configuration and its prediction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from daflow_jax import errors, experiment, flops, model_folder, models, precision, sharding
+from daflow_jax.predict import placement, runner
+from daflow_jax.train import feed as feeds
+from daflow_jax.train import loop, model_flops
+
+
+class Planned(NamedTuple):
+    """A program ready to be lowered under its mesh.
+
+    parts: bytes that one device holds of each part of the arguments. analytic: FLOPs of the step
+    by the network's formulas, on all devices together. sequences: lengths of its attention.
+    """
+
+    jitted: Any
+    args: tuple[Any, ...]
+    mesh: Mesh
+    parts: dict[str, int]
+    analytic: float
+    sequences: frozenset[int]
+
+
+def train(config: Mapping[str, Any], devices: Sequence[jax.Device]) -> Planned:
+    """Returns the step of the training loop, exactly as a run of `config` on `devices` has it.
+
+    Raises UserError as `experiment.build`, such as for a batch that does not divide.
+    """
+    e = experiment.build(config, devices)
+    rows = batch(e)
+    with jax.set_mesh(e.mesh):
+        like = loop.abstract_state(e)
+        data = e.data
+        if isinstance(data, feeds.HostData):
+            data = feeds.HostData(lambda: iter(()))  # nothing is read
+        calls = e.train.steps_per_call
+        feed: Any = feeds.make_feed(data, loop.make_step(e), e.mesh, like, calls)
+    given = data.constants if isinstance(data, feeds.DeviceData) else rows
+    parts = {
+        "parameters": _share(like.params),
+        "frozen": _share(like.frozen),
+        "optimizer": _share(like.opt_state),
+        "average": _share(like.ema),
+        "batch": _share(given),
+    }
+    scene, task = e.config["data"]["scene"], cast(Any, e.task)
+    return Planned(
+        feed.jitted,
+        (like, given),
+        e.mesh,
+        parts,
+        calls * model_flops.per_step(task, e.optimizer, like, rows),
+        sequences(task.module.config, scene["frames"], scene["height"], scene["width"]),
+    )
+
+
+def predict(
+    config: Mapping[str, Any],
+    devices: Sequence[jax.Device],
+    size: Sequence[int],
+    frames: int | None = None,
+) -> Planned:
+    """Returns the prediction of frames of (height, width), padded as in use: of as many clips as
+    the mesh takes side by side, each of `frames` frames (None: the model's own number).
+
+    Weights and layers are in the configuration's compute format: a folder exported with
+    `--weights-dtype bfloat16`, loaded with `precision="bf16"`.
+    """
+    model = experiment.build_model(config)
+    if not hasattr(model, "iters"):
+        rule = f"a {model.family} predicts no flow"
+        raise errors.UserError("--predict", rule, "Plan a flow network, or leave --predict out")
+    mesh = sharding.make_mesh(config["mesh"], devices)
+    place = placement.Placement(mesh.devices.flat[0], mesh)
+    dtype = precision.parse(config.get("precision", "f32")).compute
+    module, plain = (models.build(c, dtype=dtype) for c in (model, model_flops.plain(model)))
+    like = jax.tree.map(
+        lambda leaf, where: jax.ShapeDtypeStruct(
+            leaf.shape, dtype if leaf.dtype == jnp.float32 else leaf.dtype, sharding=where
+        ),
+        (abstract := model_folder.abstract_variables(model)),
+        place.variables(module, abstract),
+    )
+    padded = place.padded((size[0], size[1]), model.multiple)
+    shape = (place.clips_at_once, frames or model.frames, *padded, 3)
+    clips = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=place.clips(shape))
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    args = like, jax.ShapeDtypeStruct(key.shape, key.dtype, sharding=place.whole()), clips
+    options = runner.Options(iters=model.iters)
+    alone = runner.network(plain, options, placement.Placement(mesh.devices.flat[0]))
+    return Planned(
+        jax.jit(runner.network(module, options, place)),
+        args,
+        mesh,
+        {"parameters": _share(like), "batch": _share(clips)},
+        flops.count(alone, *_bare(args)),
+        sequences(model, *shape[1:4]),
+    )
+
+
+def sequences(model: Any, frames: int, height: int, width: int) -> frozenset[int]:
+    """Returns the lengths of the transformer's attention over clips of this size, if it has one."""
+    restorer = getattr(model, "backbone", model)
+    dit = models.transformer(model)
+    if dit is None:
+        return frozenset()
+    tokens = (height // restorer.multiple) * (width // restorer.multiple)
+    streams = 1 if dit.lq_key == "none" else 2
+    joined = {streams * tokens * (frames if dit.folds(i) else 1) for i in range(dit.depth)}
+    copies = {1, frames}
+    with_text = {n + copy * restorer.prompt_tokens for n in joined for copy in copies}
+    return frozenset(joined | with_text)
+
+
+def _bare(tree: Any) -> Any:
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
+
+
+def batch(e: loop.Experiment) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and places of the arrays of a run's batch."""
+    place = sharding.batch_sharding(e.mesh)
+    if isinstance(e.data, feeds.DeviceData):
+        made = jax.eval_shape(e.data.make, e.data.constants, np.int32(0))
+        shapes = {key: (x.shape, x.dtype) for key, x in made.items()}
+    else:
+        count, example = e.train.batch_size, e.example
+        shapes = {
+            key: ((count, *example[key].shape[1:]), example[key].dtype)
+            for key in e.config["data"]["keys"]
+            if key in example
+        }
+    return {
+        key: jax.ShapeDtypeStruct(shape, dtype, sharding=place)
+        for key, (shape, dtype) in shapes.items()
+    }
+
+
+def _share(tree: Any) -> int:
+    """Returns the bytes that one device holds of a tree."""
+    total = 0
+    for leaf in jax.tree.leaves(tree):
+        place = getattr(leaf, "sharding", None)
+        shape = leaf.shape if place is None else place.shard_shape(leaf.shape)
+        item = 8 if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf.dtype.itemsize
+        total += int(np.prod(shape, dtype=np.int64)) * item
+    return total

@@ -1,0 +1,92 @@
+"""Names of machines, and devices that stand for them without being there."""
+
+import importlib.util
+import math
+import os
+import re
+from typing import NamedTuple
+
+import jax
+from jax.sharding import Mesh
+
+from daflow_jax import chips, errors
+
+GIB = 2**30
+# what the compiler lets a program of one device have; it keeps the rest for itself (libtpu 0.0.42)
+LIMITS = {"v4": 15.25 * GIB, "v5e": 15.75 * GIB, "v5p": 95.74 * GIB, "v6e": 31.25 * GIB}
+DEVICES_PER_CHIP = {"v4": 2}  # compiled ahead of time, a v4 program is for one of two cores
+ENVIRONMENT = {  # keeps libtpu from asking a machine that is not there
+    "JAX_PLATFORMS": "cpu",
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-16",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+_NAME = re.compile(r"(v4|v5e|v5p|v6e):(\d+(?:x\d+){1,2})|cpu:(\d+)")
+
+
+class Topology(NamedTuple):
+    """A slice: `kind` is v4, v5e, v5p, v6e or cpu; `limit` bytes for the program of one device."""
+
+    name: str
+    kind: str
+    devices: int
+    limit: float | None
+
+    @property
+    def devices_per_chip(self) -> int:
+        return DEVICES_PER_CHIP.get(self.kind, 1)
+
+
+def parse(name: str) -> Topology:
+    """Returns the slice called "v5e:4x4", "v5p:4x4x4" or, for trying, "cpu:8".
+
+    Raises UserError for other names, and with code 3 for a TPU without libtpu.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        remedy = "Write v5e:4x4, v6e:4x4, v5p:4x4x4, v4:2x2x4 or, for a trial, cpu:8"
+        raise errors.UserError(
+            f"--topology {name}", "is no slice that a program can be for", remedy
+        )
+    if match[3]:
+        return Topology(name, "cpu", int(match[3]), None)
+    if importlib.util.find_spec("libtpu") is None:
+        remedy = "pip install 'daflow-jax[plan]' (Linux, x86-64)"
+        raise errors.UserError(f"--topology {name}", "needs libtpu, the TPU compiler", remedy, 3)
+    count = math.prod(int(n) for n in match[2].split("x"))
+    kind = match[1]
+    return Topology(name, kind, count * DEVICES_PER_CHIP.get(kind, 1), LIMITS[kind])
+
+
+def environment(topology: Topology) -> dict[str, str]:
+    """Returns what must be in the environment of a process before it calls `devices`."""
+    if topology.kind == "cpu":
+        flag = f"--xla_force_host_platform_device_count={topology.devices}"
+        flags = f"{os.environ.get('XLA_FLAGS', '')} {flag}"  # the last one counts
+        return {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags.strip()}
+    return ENVIRONMENT
+
+
+def devices(topology: Topology) -> list[jax.Device]:
+    """Returns its devices; programs can be compiled for those of TPUs, not run."""
+    if topology.kind == "cpu":
+        return jax.devices("cpu")[: topology.devices]
+    from jax.experimental import topologies
+
+    try:
+        found = topologies.get_topology_desc(platform="tpu", topology_name=topology.name)
+    except jax.errors.JaxRuntimeError as error:
+        first = str(error).splitlines()[0]
+        remedy = "Use a shape of the cloud's list, such as v5e:4x4 or v5p:2x2x2"
+        raise errors.UserError(f"--topology {topology.name}", first, remedy) from error
+    return list(found.devices)
+
+
+def rates(topology: Topology, mesh: Mesh) -> chips.Chip | None:
+    """Returns the published rates of one device of the mesh, None where there are none."""
+    chip = chips.find(mesh.devices.flat[0].device_kind)
+    if chip is None:
+        return None
+    parts = {"bf16", "float32", "memory", "bandwidth", "links"}
+    return chip._replace(**{x: getattr(chip, x) / topology.devices_per_chip for x in parts})

@@ -1,0 +1,45 @@
+"""What one step must compute, whatever else it recomputes: the numerator of utilisation."""
+
+import dataclasses
+from typing import Any
+
+import jax
+
+from daflow_jax import flops
+from daflow_jax.tasks import base
+from daflow_jax.train import optimizer as optimizers
+from daflow_jax.train import step as steps
+
+
+def per_step(task: base.Task, optimizer: optimizers.Optimizer, state: Any, batch: Any) -> float:
+    """Returns the FLOPs of one step on the global batch: forward and backward, plain attention,
+    nothing recomputed, on one device.
+
+    Args:
+        state, batch: a train state and a batch, or their shapes. Nothing is computed, but tracing
+            a large network takes seconds.
+    """
+    step = steps.make_step(without_recomputing(task), optimizer)
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (state, batch))
+    with jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), ())):
+        return flops.count(step, *shapes)
+
+
+def without_recomputing(task: Any) -> base.Task:
+    """Returns the task whose network keeps all activations and whole attention logits."""
+    module = task.module.clone(config=plain(task.module.config))
+    return dataclasses.replace(task, module=module)
+
+
+def plain(config: Any) -> Any:
+    """Returns a network's configuration with every `remat` off and every `attention` plain."""
+    changed = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            changed[field.name] = plain(value)
+        elif field.name == "remat":
+            changed[field.name] = False if isinstance(value, bool) else "none"
+        elif field.name == "attention":
+            changed[field.name] = "plain"
+    return dataclasses.replace(config, **changed)
