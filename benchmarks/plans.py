@@ -17,6 +17,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 LIFT, FLOW = "configs/daflow/lift_base.py", "configs/daflow/flow_base.py"
 AVERAGE = "--config.optimizer.ema_decay=0.999"
 SHORT = "--config.model.dit.scan=True", "--config.model.backbone.dit.scan=True"  # compiles faster
+# the flow stage keeps the activations of twelve iterations: one clip at a time on the smallest chips
+PARTS = {(FLOW, "v5e:4x4"): ["--config.train.accumulate=2"]}
 SLICES = {  # how 32 clips and how predictions spread; a v4 program is for one core of a chip's two
     "v5e:4x4": ({"fsdp": 16}, {"data": 4, "seq": 4}),
     "v6e:4x4": ({"fsdp": 16}, {"data": 4, "seq": 4}),
@@ -29,7 +31,7 @@ MARKS = "<!-- plans: begin -->\n", "<!-- plans: end -->\n"
 def jobs() -> list[trial.Job]:
     """Returns what the table holds: both stages, then the prediction of full-HD pairs."""
     train = [
-        trial.Job(config, [AVERAGE, short], name, meshes[0])
+        trial.Job(config, [AVERAGE, short, *PARTS.get((config, name), ())], name, meshes[0])
         for config, short in zip((LIFT, FLOW), SHORT, strict=True)
         for name, meshes in SLICES.items()
     ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from daflow_jax import axes as dimensions
@@ -39,8 +40,14 @@ def make_mesh(axes: Mapping[str, int], devices: Sequence[jax.Device] | None = No
         rule = f"{dict(axes)} does not fit {len(devices)} devices"
         raise errors.UserError("config.mesh", rule, 'Use {"data": -1, "fsdp": 1} to take them all')
     sizes = [len(devices) // known if size == -1 else size for size in sizes]
-    kinds = (AxisType.Auto,) * len(AXES)
-    return jax.make_mesh(tuple(sizes), AXES, axis_types=kinds, devices=devices)
+    return Mesh(_arranged(devices, sizes), AXES, axis_types=(AxisType.Auto,) * len(AXES))
+
+
+def _arranged(devices: Sequence[jax.Device], sizes: Sequence[int]) -> np.ndarray:
+    if any(getattr(device, "core_on_chip", 0) for device in devices):
+        return np.asarray(devices).reshape(sizes)  # single cores, which JAX does not arrange
+    # any sizes, also where an axis takes a part of one dimension of a TPU's torus
+    return mesh_utils.create_device_mesh(sizes, devices, allow_split_physical_axes=True)
 
 
 def check_batch_size(batch_size: int, mesh: Mesh, where: str = "config.train.batch_size") -> None:

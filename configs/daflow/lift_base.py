@@ -15,7 +15,7 @@ def get_config():
     config = ml_collections.ConfigDict()
     config.task = dict(name="restoration", unit="clip", weighting="x0")
     # lq_key as dit4sr_q was trained
-    config.model = dict(name="restorer-base", dit=dict(remat="full", lq_key="hq_twice"))
+    config.model = dict(name="restorer-base", dit=dict(remat="attention", lq_key="hq_twice"))
     config.optimizer = dict(
         lr=5e-5, schedule="constant", weight_decay=1e-2, clip_norm=1.0, frozen=("vae/.*",)
     )

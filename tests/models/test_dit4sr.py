@@ -51,9 +51,8 @@ def test_one_text_copy_equals_a_copy_per_frame(monkeypatch):
 
 @pytest.mark.parametrize("kind", ["query_key", "key_key", "hidden"])
 def test_early_exit_gives_the_taps_of_the_full_run(kind):
-    config = golden.dit_config(
-        1, taps=(0, 1), tap_kind=kind, remat="full" if kind == "hidden" else "none"
-    )
+    remat = "full" if kind == "hidden" else "none"
+    config = golden.dit_config(1, taps=(0, 1), tap_kind=kind, remat=remat)
     inputs = _random_inputs(config)
     module, variables = golden.dit(config, 1)
     full, early = golden.jit(

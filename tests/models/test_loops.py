@@ -93,14 +93,17 @@ def test_taps_alone_are_the_same_taps():
 
 def test_remat_recomputes():
     def products(remat):
-        config = dataclasses.replace(PLAIN, remat=remat)
+        config = dataclasses.replace(PLAIN, remat=remat, attention="blockwise")
         text = (
             jax.jit(jax.grad(functools.partial(_objective, config))).lower(_variables()).as_text()
         )
         return text.count("stablehlo.dot_general")
 
-    none, dots, full = (products(remat) for remat in ("none", "dots", "full"))
+    none, dots, attention, full = map(products, ("none", "dots", "attention", "full"))
     assert none < dots < full
+    # one loop over blocks of keys with two products for each attention that is not repeated
+    attentions = PLAIN.depth + PLAIN.dual_blocks
+    assert full - attention == 2 * attentions
 
 
 def test_an_unknown_policy_is_refused_by_name():

@@ -32,7 +32,9 @@ class DiTConfig:
         tap_kind: "query_key" (DA-Flow, eq. 11), "key_key", or "hidden" (the attention's input).
         tap_norm: "raw" projections or "post_norm" (after the norm per head).
         remat: what the backward pass computes anew instead of keeping it: "none", "full" (all
-            inside of a block), or "dots" (all but the results of linear layers).
+            inside of a block), "attention" (all but what splash and blockwise attention return,
+            so that only the cheaper half is computed twice), or "dots" (all but the results of
+            linear layers).
         scan: neighbouring blocks that are equal run as one loop over stacked parameters, which
             compiles faster; see `daflow_jax.models.dit4sr.loops`.
         form: "full", or "first_step": what the taps of the first denoising step need and nothing
@@ -61,7 +63,7 @@ class DiTConfig:
     taps: tuple[int, ...] = (3, 13, 16, 17)  # DA-Flow, sec. 5.4
     tap_kind: Literal["query_key", "key_key", "hidden"] = "query_key"
     tap_norm: Literal["raw", "post_norm"] = "raw"
-    remat: Literal["none", "full", "dots"] = "none"
+    remat: Literal["none", "full", "attention", "dots"] = "none"
     scan: bool = False
     form: Literal["full", "first_step"] = "full"
 

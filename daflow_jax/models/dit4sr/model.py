@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from daflow_jax.models.dit4sr import blocks, loops
 from daflow_jax.models.dit4sr.attention import Streams, Tap
 from daflow_jax.models.dit4sr.config import DiTConfig
-from daflow_jax.nn import embed, norm, placement
+from daflow_jax.nn import attention, embed, norm, placement
 from daflow_jax.ops import diffusion
 
 TIME_FEATURES = 256  # SD3
@@ -29,8 +29,13 @@ def _run(config: DiTConfig, first: int, last: int) -> Any:
     """Returns the module class of the blocks from `first` to `last`."""
     block = blocks.Block if first == last else blocks.LoopedBlock
     if config.remat != "none":
-        policies = {"full": None, "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable}
-        policy, alone = policies[config.remat], first == last
+        policies = jax.checkpoint_policies
+        keep = {
+            "full": None,
+            "attention": policies.save_only_these_names(attention.ATTENDED),
+            "dots": policies.dots_with_no_batch_dims_saveable,
+        }
+        policy, alone = keep[config.remat], first == last
         block = nn.remat(block, policy=policy, prevent_cse=alone, methods=["__call__"])
     if first == last:
         return block

@@ -9,7 +9,8 @@ on one device. Implementations of one function, chosen by name:
   splash     fused Pallas kernels of TPUs
 """
 
+from daflow_jax.nn.attention.blockwise import ATTENDED
 from daflow_jax.nn.attention.one_device import IMPLEMENTATIONS, attend, choose
 from daflow_jax.nn.attention.streams import Part, joint, merge_frames
 
-__all__ = ["IMPLEMENTATIONS", "Part", "attend", "choose", "joint", "merge_frames"]
+__all__ = ["ATTENDED", "IMPLEMENTATIONS", "Part", "attend", "choose", "joint", "merge_frames"]

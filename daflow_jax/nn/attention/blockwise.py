@@ -5,10 +5,12 @@ from typing import cast
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 BLOCK = 256  # [choice] at most so many tokens per block; fastest of 128..1024 on a CPU
 _MASKED = -1e30  # finite: -inf - -inf would be nan
+ATTENDED = "attended"  # what `jax.checkpoint` may keep, so that nothing is attended twice
 
 
 def attend(
@@ -73,7 +75,7 @@ def _blockwise_forward(query: Array, key: Array, value: Array, bias: Array, bloc
         return (out / total[..., None]).astype(query.dtype), peak + jnp.log(total)
 
     out, log_total = jax.lax.map(one_block_of_queries, _to_blocks(query, block))
-    out = _from_blocks(out)
+    out, log_total = (checkpoint_name(x, ATTENDED) for x in (_from_blocks(out), log_total))
     return out, (query, key, value, bias, out, log_total)
 
 

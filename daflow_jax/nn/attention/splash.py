@@ -13,6 +13,8 @@ from jax.experimental.pallas.ops.tpu.splash_attention import (
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
 from jaxtyping import Array, Float
 
+from daflow_jax.nn.attention import blockwise
+
 SMALLEST = 512  # [choice] tokens per block
 TILE = 2**20  # [choice] at most so many logits at once (d <= 128): compiles within 16 MiB, v5e
 AT_ONCE = 2**18  # [choice] at most so many tokens x heads: half a gigabyte of buffers
@@ -82,4 +84,10 @@ def _kernel(shape: tuple[int, int, int], blocks: tuple[int, int]) -> kernels.Spl
         v_layout=layout,
     )
     mask = masks.MultiHeadMask([masks.FullMask((queries, keys))] * heads)
-    return kernels.make_splash_mha(mask, block_sizes=sizes, head_shards=1, q_seq_shards=1)
+    return kernels.make_splash_mha(
+        mask,
+        block_sizes=sizes,
+        head_shards=1,
+        q_seq_shards=1,
+        residual_checkpoint_name=blockwise.ATTENDED,
+    )
