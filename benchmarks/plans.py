@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 LIFT, FLOW = "configs/daflow/lift_base.py", "configs/daflow/flow_base.py"
 AVERAGE = "--config.optimizer.ema_decay=0.999"
 SHORT = "--config.model.dit.scan=True", "--config.model.backbone.dit.scan=True"  # compiles faster
-# the flow stage keeps the activations of twelve iterations: one clip at a time on the smallest chips
+# the flow stage keeps the activations of twelve iterations: on the smallest chips a clip at a time
 PARTS = {(FLOW, "v5e:4x4"): ["--config.train.accumulate=2"]}
 SLICES = {  # how 32 clips and how predictions spread; a v4 program is for one core of a chip's two
     "v5e:4x4": ({"fsdp": 16}, {"data": 4, "seq": 4}),

@@ -103,8 +103,7 @@ def taken(*over: str) -> Iterator[None]:
         _taken.reset(token)
 
 
-@flax.struct.dataclass
-class _Named(meta.AxisMetadata[Any]):
+class _Named(flax.struct.PyTreeNode, meta.AxisMetadata[Any]):
     """A parameter with the names of its dimensions, while `recorded` looks."""
 
     value: Any

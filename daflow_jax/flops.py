@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.extend import core
+from jax.interpreters import partial_eval
 
 Jaxpr = core.Jaxpr | core.ClosedJaxpr
 
@@ -30,6 +31,12 @@ def count(function: Callable[..., Any], *args: Any) -> float:
 def count_jaxpr(jaxpr: Jaxpr, kernels_only: bool = False) -> float:
     """Returns the FLOPs of a traced program as `count` does, or those of its Pallas kernels."""
     return float(_Counter(kernels_only).jaxpr(jaxpr))
+
+
+def alive(jaxpr: core.ClosedJaxpr) -> core.Jaxpr:
+    """Returns a traced program without what no output needs, as compilers leave it out:
+    recomputation traces more than it runs."""
+    return partial_eval.dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.jaxpr.outvars))[0]
 
 
 class _Counter:

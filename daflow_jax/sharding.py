@@ -128,7 +128,7 @@ def _leaf_sharding(leaf: Any, mesh: Mesh, names: Sequence[str]) -> NamedSharding
     ways, shape = mesh.shape["fsdp"], leaf.shape
     if math.prod(shape) < MIN_SHARDED_SIZE:
         return replicated(mesh)
-    places = [None] * len(shape)
+    places: list[Any] = [None] * len(shape)
     if len(names) == len(shape):
         places = list(dimensions.spec(shape, names, mesh.shape))
     taken = {axis for x in places if x for axis in ((x,) if isinstance(x, str) else x)}

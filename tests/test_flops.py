@@ -63,6 +63,14 @@ def test_kernels_count_by_estimate_or_by_grid_and_regions_on_all_devices():
     assert flops.count(split, f32(8, 3)) == 8 * 2 * 2 * 2 * 3  # twice: seq repeats the work
 
 
+def test_what_no_output_needs_is_left_out_of_what_is_alive():
+    def wasteful(x):
+        return jax.jit(lambda x: (x @ x, x @ x @ x))(x)[0]
+
+    traced = jax.jit(wasteful).trace(f32(8, 8)).jaxpr
+    assert flops.count_jaxpr(traced) == 3 * flops.count_jaxpr(flops.alive(traced))
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_convolutions_and_their_gradients_count_as_the_compiler_does(stride):
     def conv(x, k):

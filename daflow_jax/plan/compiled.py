@@ -67,6 +67,7 @@ def _flops(planned: Planned, jaxpr: Any, program: hlo.Program, compiled: Any) ->
     kernels as traced. "xla" is the compiler's own count, which takes the body of a loop once and
     no kernel, but adds element-wise work.
     """
+    jaxpr = flops.alive(jaxpr)
     kernels, devices = flops.count_jaxpr(jaxpr, kernels_only=True), planned.mesh.size
     return {
         "analytic": planned.analytic,

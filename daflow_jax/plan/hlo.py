@@ -24,6 +24,7 @@ _CALLS = re.compile(
 _BRANCHES = re.compile(r"\bbranch_computations=\{([^}]*)\}")
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
 _COUNT = re.compile(r"^(\d+)\)")
+_ELEMENT = re.compile(r"\bindex=(\d+)")
 COLLECTIVES = (
     "all-gather",
     "all-reduce",
@@ -90,23 +91,32 @@ class Program:
         called = _CALLS.findall(instruction.rest)
         times = 1
         if instruction.opcode == "while":
-            times = self._trips(instruction, dict(called)["condition"])
+            times = self._trips(instruction, **dict(called))
         yield from ((name, times) for _, name in called)
         for listed in _BRANCHES.findall(instruction.rest):
             yield from ((name.strip().lstrip("%"), 1) for name in listed.split(","))
 
-    def _trips(self, loop: Instruction, condition: str) -> int:
+    def _trips(self, loop: Instruction, condition: str, body: str) -> int:
         """Returns how often a loop runs: as noted, or the one number that its end is tested with
-        (JAX's loops of known length count from zero); 1 if there is none."""
+        over the step of its counter (loops of known length count from zero, by 2 where the
+        compiler unrolled them); 1 if there is none."""
         noted = _TRIPS.search(loop.rest)
         if noted:
             return int(noted[1])
-        numbers = [
-            int(match[1])
-            for line in self.computations.get(condition, ())
-            if line.opcode == "constant" and (match := _COUNT.match(line.rest))
-        ]
-        return numbers[0] if len(numbers) == 1 else 1
+        test = self.computations.get(condition, [])
+        ends = [number for x in test if (number := _constant(x)) is not None]
+        counters = [int(i[1]) for x in test if (i := _ELEMENT.search(x.rest))]
+        if len(ends) != 1 or len(counters) != 1:
+            return 1
+        return -(-ends[0] // self._step(body, counters[0]))
+
+    def _step(self, body: str, counter: int) -> int:
+        """Returns by how much a loop's body raises one of its variables, 1 if that is not plain."""
+        lines = {x.name: x for x in self.computations[body]}
+        raised = lines.get(_operands(self.computations[body][-1])[counter])
+        terms = _operands(raised) if raised is not None and raised.opcode == "add" else []
+        steps = [n for x in terms if x in lines and (n := _constant(lines[x])) is not None]
+        return steps[0] if len(steps) == 1 else 1
 
     def flops(self) -> float:
         """Returns the FLOPs of matrix products and convolutions; kernels are not looked into."""
@@ -194,6 +204,11 @@ def size(text: str) -> int:
         width = _BYTES.get(kind) or (1 if kind.startswith("f8") else int(kind[1:]) / 8)
         total += width * math.prod(int(n) for n in dims.split(",") if n)
     return int(total)
+
+
+def _constant(x: Instruction) -> int | None:
+    number = _COUNT.match(x.rest) if x.opcode == "constant" else None
+    return int(number[1]) if number else None
 
 
 def _operands(instruction: Instruction) -> list[str]:

@@ -105,6 +105,16 @@ def test_a_loop_runs_its_body_and_an_exchange_in_pieces_counts_once():
     assert program.largest(1)[0].shape == "f32[8,16]"
 
 
+@pytest.mark.parametrize(("step", "runs"), [(1, 5), (2, 3), (5, 1)])
+def test_an_unrolled_loop_counts_in_steps(step, runs):
+    text = TEXT.replace(
+        "  ROOT %out = (s32[], f32[8,16]{1,0}) tuple(%i, %g)",
+        f"  %d = s32[] constant({step})\n  %j = s32[] add(%i, %d), control-predecessors={{%g2}}\n"
+        "  ROOT %out = (s32[], f32[8,16]{1,0}) tuple(%j, %g)",
+    )
+    assert hlo.Program(text).runs["body"] == runs
+
+
 def test_a_compiled_program_is_read_as_it_was_written():
     mesh = sharding.make_mesh({"data": 4, "tensor": 2})
     x = jax.ShapeDtypeStruct((8, 32), jnp.float32, sharding=NamedSharding(mesh, P("data")))

@@ -1,6 +1,6 @@
 """The lifted transformer: noisy and degraded latents in, velocity or clean content out."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -43,7 +43,7 @@ def _run(config: DiTConfig, first: int, last: int) -> Any:
         block,
         variable_axes={"params": 0},
         split_rngs={"params": True},
-        in_axes=nn.broadcast,
+        in_axes=cast(Any, nn.broadcast),
         length=last - first + 1,
         metadata_params={nn.PARTITION_NAME: "layers"},
         methods=["__call__"],
