@@ -20,7 +20,7 @@ def get_config():
         lr=5e-5, schedule="constant", weight_decay=1e-2, clip_norm=1.0, frozen=("vae/.*",)
     )
     config.data = dict(
-        source="host",  # "device" on GPUs; for a TPU its texture reads take an hour to compile
+        source="host",  # "device" on GPUs; untried on TPUs, where gathers are slow
         num_workers=8,
         keys=("lq", "hq", "weight"),
         scene=dict(frames=3, height=512, width=512),
