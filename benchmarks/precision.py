@@ -2,6 +2,7 @@
 
     python -m benchmarks.precision run DIR        # minutes on two CPU cores; DIR/*.json
     python -m benchmarks.precision report DIR     # docs/precision.json, docs/precision.svg, tables
+    python -m benchmarks.precision figure         # docs/precision.svg from docs/precision.json
 
 All runs of a toy see the same clips in the same order; runs of one seed start from the same weights
 and draw the same noise. What two seeds of float32 differ by is the measure of every gap.
@@ -21,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks import curves
+from benchmarks import plots
 from daflow_jax import models, precision, tasks
 from daflow_jax.input_pipeline import loader, sources
 from daflow_jax.models.raft.config import RAFTConfig
@@ -267,7 +268,7 @@ def _plain(name: str) -> bool:
 
 def report(folder: Path) -> None:
     """Writes docs/precision.json and docs/precision.svg, and prints the tables of the page."""
-    out, panels = {}, []
+    out = {}
     for toy in TOYS:
         runs = {
             name: json.loads((folder / _file(toy, name)).read_text())
@@ -286,13 +287,28 @@ def report(folder: Path) -> None:
             }
             for name, run in runs.items()
         }
-        panels.append(
-            curves.Panel(toy, {name: smooth(run["loss"]).tolist() for name, run in runs.items()})
-        )
         _print(toy, out[toy])
     text = json.dumps({"figures": FIGURES, "window": WINDOW, "toys": out}, indent=1)
     (DOCS / "precision.json").write_text(text + "\n")
-    (DOCS / "precision.svg").write_text(curves.svg(panels))
+    figure()
+
+
+def figure() -> None:
+    """Draws docs/precision.svg from docs/precision.json; further seeds are grey."""
+    stored = json.loads((DOCS / "precision.json").read_text())
+    window, panels = stored["window"], []
+    for toy, runs in stored["toys"].items():
+        lines = {
+            name: ([window * (i + 1) for i in range(len(run["loss"]))], run["loss"])
+            for name, run in runs.items()
+        }
+        panels.append(plots.Panel(f"{toy}: loss by step", lines))
+    seeds = {name: "#c4c4c4" for name in RUNS if "seed" in name}
+    colour = plots.colours(name for name in RUNS if name not in seeds) | seeds
+    drawn = plots.small_multiples(
+        panels, colour, columns=2, labels=("step", "loss, mean of a window"), size=(4.4, 3.2)
+    )
+    plots.save(drawn, DOCS / "precision.svg")
 
 
 def _print(toy: str, runs: dict[str, Any]) -> None:
@@ -323,10 +339,15 @@ def _file(toy: str, name: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the toys, or reports on them.")
-    parser.add_argument("what", choices=("run", "report"))
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("what", choices=("run", "report", "figure"))
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--toy", choices=tuple(TOYS), action="append")
     args = parser.parse_args()
+    if args.what == "figure":
+        figure()
+        return
+    if args.folder is None:
+        parser.error(f"{args.what} needs the folder of the runs")
     if args.what == "report":
         report(args.folder)
         return

@@ -88,6 +88,7 @@ class Model:
         bidirectional: bool = False,
         iters: int | None = None,
         all: bool = False,
+        uncertainty: bool = False,
         denoise_steps: int | None = None,
         tap_step: int | None = None,
         init_flow: np.ndarray | None = None,
@@ -100,12 +101,15 @@ class Model:
             bidirectional: return a Result with backward flow, occlusion and confidence.
             iters: refinement steps; None is the model's own default, usually 12.
             all: return a Result with the flow after every step.
+            uncertainty: return a Result with the network's own uncertainty, of models that have it.
             denoise_steps, tap_step: of models with a diffusion backbone.
             init_flow: flow in pixels that the refinement starts from, shaped as the result.
 
         Raises:
             UserError: frames of another dtype, range or shape; the rule and remedy are named.
         """
+        if uncertainty:
+            self.check_uncertainty()
         lone = isinstance(frames, tuple | list)
         stack = _stack(frames)
         estimator = self.estimator(iters, all, denoise_steps, tap_step)
@@ -114,7 +118,7 @@ class Model:
         result = predict.run_clip(estimator, stack, bidirectional, init_flow)
         if lone and len(stack) == 2:
             result = _only(result)
-        return result if bidirectional or all else result.flow
+        return result if bidirectional or all or uncertainty else result.flow
 
     def stream(
         self,
@@ -122,16 +126,27 @@ class Model:
         *,
         warm_start: bool = True,
         bidirectional: bool = False,
+        uncertainty: bool = False,
         iters: int | None = None,
         denoise_steps: int | None = None,
         tap_step: int | None = None,
-    ) -> "Flows":
+    ) -> Stream:
         """Returns an iterator over the flow of each pair of neighbours, at constant memory.
 
-        Yields (h, w, 2) arrays, or Results if bidirectional; `reset(frames)` starts over.
+        Yields (h, w, 2) arrays, or Results if bidirectional or with the uncertainty;
+        `reset(frames)` starts over.
         """
+        if uncertainty:
+            self.check_uncertainty()
         estimator = self.estimator(iters, False, denoise_steps, tap_step)
-        return Flows(estimator, frames, warm_start=warm_start, bidirectional=bidirectional)
+        kind = Stream if bidirectional or uncertainty else Flows
+        return kind(estimator, frames, warm_start=warm_start, bidirectional=bidirectional)
+
+    def check_uncertainty(self) -> None:
+        """Raises UserError unless the network predicts its uncertainty."""
+        if not self.config.uncertainty:
+            remedy = "Train one with --config.model.uncertainty=True, or use SEA-RAFT"
+            raise errors.UserError("uncertainty", f"{self.name} predicts none", remedy)
 
     def _is_first_step(self) -> bool:
         return self.config.family == "daflow" and self.config.backbone.dit.form == "first_step"
@@ -163,11 +178,10 @@ class Model:
 
 
 class Flows(Stream):
-    """Iterates over plain flow (h, w, 2), or over Results if bidirectional."""
+    """Iterates over plain flow (h, w, 2)."""
 
     def __next__(self) -> Any:
-        result = super().__next__()
-        return result if self._bidirectional else result.flow
+        return super().__next__().flow
 
 
 def _only(result):
@@ -263,12 +277,7 @@ def load_restorer(
         raise errors.UserError(f"precision {precision!r}", "is unknown", "Use fp32 or bf16")
     options.check(prompt is not None)
     loaded = model_folder.load(model_folder.resolve(name))
-    config, variables = loaded.config, loaded.variables
-    if config.family == "daflow":
-        config, variables = config.backbone, {"params": variables["params"]["backbone"]}
-    if config.family != "restorer":
-        rule = f"is a {config.family} model, which has no restorer"
-        raise errors.UserError(name, rule, "Name a restorer or a DA-Flow model")
+    config, variables = restorer_of(name, loaded)
     if config.dit.form != "full":
         rule = "was slimmed to the features that flow reads and cannot restore"
         raise errors.UserError(name, rule, "Use the model it was made from")
@@ -285,6 +294,17 @@ def load_restorer(
         tell=tell,
         meta=loaded.meta,
     )
+
+
+def restorer_of(name: str | Path, loaded: model_folder.LoadedModel) -> tuple[Any, Any]:
+    """Returns configuration and variables of a restorer, or of the one inside a DA-Flow model."""
+    config, variables = loaded.config, loaded.variables
+    if config.family == "daflow":
+        config, variables = config.backbone, {"params": variables["params"]["backbone"]}
+    if config.family != "restorer":
+        rule = f"is a {config.family} model, which has no restorer"
+        raise errors.UserError(name, rule, "Name a restorer or a DA-Flow model")
+    return config, variables
 
 
 def restore(

@@ -1,9 +1,11 @@
 """Model folders: config.json, model.safetensors, README.md; found by name, nothing is run."""
 
 import hashlib
+import itertools
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +23,7 @@ DTYPES = {  # that weights are stored in
     "float16": np.dtype(np.float16),
 }
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+_SHARD = "model-{:05d}-of-{:05d}.safetensors"
 ASSETS = Path(__file__).parent / "assets"
 _FILES = f"a model folder needs {CONFIG} and {WEIGHTS}"
 
@@ -117,20 +120,27 @@ def write(
     defaults: dict[str, Any] | None = None,
     training: dict[str, Any] | None = None,
     card: str | None = None,
+    shard_bytes: int | None = None,
 ) -> Path:
     """Returns the folder written from arrays that come one by one; see `save`.
 
     Args:
         layout: flat name ("params/fnet/conv1/kernel") -> dtype and shape.
         arrays: (flat name, array) in the order of `layout`.
+        shard_bytes: start another file before one would grow beyond this (a larger array has a
+            file of its own); None writes one file.
     """
     path = Path(path)
     made = not path.exists()
+    shards = _shards(layout, shard_bytes)
+    files = _weight_names(len(shards))
     try:
-        digest = safetensors_file.write(path / WEIGHTS, layout, arrays)
+        stream = iter(arrays)
+        for file, shard in zip(files, shards, strict=True):
+            safetensors_file.write(path / file, shard, itertools.islice(stream, len(shard)))
     except BaseException:
         if made and path.is_dir():
-            path.rmdir()  # nothing half written
+            shutil.rmtree(path)  # nothing half written
         raise
     learned = (shape for key, (_, shape) in layout.items() if key.startswith("params/"))
     meta = {
@@ -141,11 +151,35 @@ def write(
         "defaults": defaults or {},
         "training": training or {},
         "parameters": sum(math.prod(shape) for shape in learned),
-        "sha256": digest,
+        **({"shards": len(shards)} if len(shards) > 1 else {}),
+        "sha256": _digest([path / file for file in files]),
     }
     atomic.write_text(path / CARD, card or _short_card(meta))
     atomic.write_text(path / CONFIG, json.dumps(meta, indent=2) + "\n")
+    for stale in {file.name for file in path.glob("model*.safetensors")} - set(files):
+        (path / stale).unlink()  # of a model that was here before
     return path
+
+
+def _shards(layout: safetensors_file.Layout, limit: int | None) -> list[dict[str, Any]]:
+    """Returns the layouts of the files, in order, none of them empty."""
+    shards, size = [{}], 0
+    for name, (dtype, shape) in layout.items():
+        size += math.prod(shape) * dtype.itemsize
+        if limit and size > limit and shards[-1]:
+            shards.append({})
+            size = math.prod(shape) * dtype.itemsize
+        shards[-1][name] = dtype, shape
+    return shards
+
+
+def _weight_names(count: int) -> list[str]:
+    return [WEIGHTS] if count == 1 else [_SHARD.format(i + 1, count) for i in range(count)]
+
+
+def weight_files(path: Path, meta: dict[str, Any]) -> list[Path]:
+    """Returns the files that hold the weights, in order."""
+    return [path / name for name in _weight_names(meta.get("shards", 1))]
 
 
 def load(path: str | Path) -> LoadedModel:
@@ -158,9 +192,10 @@ def load(path: str | Path) -> LoadedModel:
     path = Path(path)
     meta = read_meta(path)
     config = _config(path, meta)
-    _check_digest(path, meta)
-    flat = dict(safetensors_file.read(path / WEIGHTS))
-    _check(path / WEIGHTS, flat, shapes(config))
+    files = weight_files(path, meta)
+    _check_digest(files, meta)
+    flat = {name: array for file in files for name, array in safetensors_file.read(file).items()}
+    _check(files[0], flat, shapes(config))
     return LoadedModel(config, traverse_util.unflatten_dict(flat, sep="/"), meta)
 
 
@@ -191,18 +226,24 @@ def _config(path, meta):
         raise errors.UserError(path / CONFIG, str(error).rstrip("."), "Update daflow-jax") from None
 
 
-def _check_digest(path, meta):
-    file = path / WEIGHTS
-    if not file.is_file():
-        raise errors.UserError(file, f"not found; {_FILES}", "Copy the folder again")
-    if "sha256" not in meta:
-        return
-    with open(file, "rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != meta["sha256"]:
-        raise errors.UserError(
-            file, f"is not the file that {CONFIG} names (sha256 differs)", "Copy the folder again"
-        )
+def _check_digest(files, meta):
+    for file in files:
+        if not file.is_file():
+            raise errors.UserError(file, f"not found; {_FILES}", "Copy the folder again")
+    if "sha256" in meta and _digest(files) != meta["sha256"]:
+        where = files[0] if len(files) == 1 else files[0].parent
+        rule = f"is not what {CONFIG} names (sha256 differs)"
+        raise errors.UserError(where, rule, "Copy the folder again")
+
+
+def _digest(files: Iterable[Path]) -> str:
+    """Returns the sha256 of the files' bytes, one after the other."""
+    digest = hashlib.sha256()
+    for file in files:
+        with open(file, "rb") as stream:
+            while block := stream.read(2**20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def abstract_variables(config: Any) -> Any:

@@ -88,7 +88,7 @@ def test_damaged_folders_are_refused(tmp_path):
     weights = tmp_path / "model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-4] + b"\0\0\0\1")
-    with pytest.raises(errors.UserError, match="is not the file that config.json names"):
+    with pytest.raises(errors.UserError, match="is not what config.json names"):
         model_folder.load(tmp_path)
     _edit_config(tmp_path, format=2)
     with pytest.raises(errors.UserError, match="format 2; this version reads 1. Update"):
@@ -106,4 +106,21 @@ def test_truncated_weights_without_a_hash_are_refused(tmp_path):
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(errors.UserError, match="model.safetensors: is damaged"):
+        model_folder.load(tmp_path)
+
+
+def test_shards_hold_the_same_arrays_and_leave_no_other_file(tmp_path):
+    whole = model_folder.load(tiny.save(tmp_path))
+    flat = model_folder.flatten(whole.variables)
+    layout = {key: (np.dtype(np.float16), value.shape) for key, value in flat.items()}
+    largest = max(value.size for value in flat.values()) * 2
+    model_folder.write(tmp_path, whole.config, layout, flat.items(), name="x", shard_bytes=largest)
+    files = sorted(path.name for path in tmp_path.glob("*.safetensors"))
+    assert len(files) > 2 and files[0] == f"model-00001-of-{len(files):05d}.safetensors"
+    assert all((tmp_path / file).stat().st_size < 1.5 * largest for file in files)
+    again = model_folder.flatten(model_folder.load(tmp_path).variables)
+    for key, value in flat.items():
+        np.testing.assert_array_equal(again[key], value.astype(np.float16))
+    (tmp_path / files[1]).unlink()
+    with pytest.raises(errors.UserError, match=f"{files[1]}: not found"):
         model_folder.load(tmp_path)

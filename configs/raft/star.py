@@ -5,6 +5,9 @@ A finetune from a folder of converted weights (daflow convert weights); without 
 from scratch, which wants --config.optimizer.lr=4e-4 and many more steps. Run:
     python train.py --config configs/raft/star.py --workdir runs/star \
         --config.checkpoint.init_from=models/raft-small
+With --config.model.uncertainty=True it also learns how unsure it is of each pixel (a mixture of two
+Laplace distributions, as in SEA-RAFT; `daflow eval` then reports AUSE). The head starts new; with
+--config.optimizer.train=uncertainty it learns alone, and no flow changes.
 The shipped daflow-nano was made with these values, but for the schedule: it was planned for 2,000
 steps and shortened to 1,500 at step 825. About 1.3 pairs a second on two cores.
 """

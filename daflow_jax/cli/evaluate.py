@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         rule = "pairs do not follow each other"
         raise errors.UserError("--init warm", rule, "Use it with --submission sintel")
     degradations = degraded.parse(args.degrade, clean=not args.no_clean)
-    pairs = _pairs(args)
+    pairs = read_pairs(args)
     options.start(args)
     talk = console.Console(args.quiet)
     methods = _methods(args, talk)
@@ -96,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
     return _verdict(args, methods, scores) or (5 if failures else 0)
 
 
-def _pairs(args):
+def read_pairs(args):
+    """Returns the entries that PAIRS, --layout and --limit name."""
     from daflow_jax import layouts
     from daflow_jax.io import pairs
 
@@ -130,7 +131,7 @@ def _evaluate(pairs, methods, degradations, args, talk):
     with console.Progress(talk, "eval", "pairs", len(pairs)) as progress:
         for pair in pairs:
             try:
-                rows += _one(pair, methods, degradations, args.seed, digest)
+                rows += measure_pair(pair, methods, degradations, args.seed, digest)
             except errors.UserError as error:
                 if error.code == 3:
                     raise
@@ -140,9 +141,14 @@ def _evaluate(pairs, methods, degradations, args, talk):
     return rows, digest.hexdigest(), failures
 
 
-def _one(pair, methods, degradations, seed, digest):
+def measure_pair(pair, methods, degradations, seed, digest):
+    """Returns a row per degradation and method, with "sums" for `measure.summary`.
+
+    `digest` (hashlib) is fed the frames and the truth. A pair that is damaged or without a valid
+    pixel is a `UserError`.
+    """
     from daflow_jax.cli import degradations as degraded
-    from daflow_jax.cli import measure
+    from daflow_jax.cli import measure, ranking
 
     truth, rows, clean_flow = pair.load(), [], {}
     if not truth.valid.any():
@@ -156,8 +162,9 @@ def _one(pair, methods, degradations, seed, digest):
     for degradation in degradations:
         frames, third = _seen(degradation, clean, beside, seed, truth.flow)
         for method in methods:
-            flow = method(frames[0], frames[1], pair, third)
+            flow, unsure = method.estimate(frames[0], frames[1], pair, third)
             sums = measure.pair_sums(flow, *truth[2:])
+            curves = ranking.of_pair(flow, truth.flow, truth.valid, unsure)
             if degradation.recipe == "clean":
                 clean_flow[method.name] = flow
             elif method.looks and method.name in clean_flow:
@@ -173,11 +180,21 @@ def _one(pair, methods, degradations, seed, digest):
                     "frames": 2 if third is None else min(method.window, 3),
                     "pixels": sums["epe"][1],
                     **{key: measure.ratio(value) for key, value in sums.items()},
+                    "ause": None if curves is None else curves["ause"],
                     "seconds": round(method.seconds[-1], 4),
                     "sums": sums,
+                    "sparsification": curves,
                 }
             )
     return rows
+
+
+def estimate(pair, truth, method, degradation, seed):
+    """Returns the frames (2, h, w, 3) that the method sees of a loaded pair, and its flow."""
+    clean = np.stack([truth.frame1, truth.frame2])
+    beside = pair.neighbour() if method.window > 2 else None
+    frames, third = _seen(degradation, clean, beside, seed, truth.flow)
+    return frames, method(frames[0], frames[1], pair, third)
 
 
 def _seen(degradation, clean, beside, seed, flow):
@@ -255,11 +272,7 @@ def _worst_pictures(args, pairs, rows, method, degradations):
     for rank, row in enumerate(worst, 1):
         pair = by_name[row["name"]]
         truth = pair.load()
-        clean = np.stack([truth.frame1, truth.frame2])
-        beside = pair.neighbour() if method.window > 2 else None
-        degradation = by_text[row["degradation"]]
-        frames, third = _seen(degradation, clean, beside, row["seed"], truth.flow)
-        flow = method(frames[0], frames[1], pair, third)
+        frames, flow = estimate(pair, truth, method, by_text[row["degradation"]], row["seed"])
         label = f"{row['name']}_{row['degradation']}".replace(":", "").replace("/", "_")
         file = Path(args.out) / "worst" / f"{rank}_{label}.png"
         pictures.write_comparison(file, frames, truth, flow)

@@ -132,7 +132,7 @@ def _function(model, args):
             flows, _ = apply(variables, jax.random.key(seed), padded)
         height, width = args.size
         top, left = around.top, around.left
-        return flows[-1][:, :, top : top + height, left : left + width]
+        return flows[-1][:, :, top : top + height, left : left + width, :2]
 
     return flow
 

@@ -23,6 +23,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype", choices=options.WEIGHT_DTYPES, help="folder: of the parameters (as they are)"
     )
+    parser.add_argument(
+        "--shard-mb",
+        type=options.at_least(1),
+        metavar="MB",
+        help="folder: several files of weights, none larger than this (one file)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,13 +58,15 @@ def run(args: argparse.Namespace) -> int:
         defaults=meta["defaults"],
         training=record,
         card=_card(source),
+        shard_bytes=args.shard_mb and args.shard_mb * 10**6,
     )
-    size = (out / model_folder.WEIGHTS).stat().st_size
+    files = model_folder.weight_files(out, model_folder.read_meta(out))
+    size = sum(file.stat().st_size for file in files)
     if args.json:
         print(json.dumps({"folder": str(out), "bytes": size, "slim": args.slim}))
     else:
         console.Console(args.quiet).note(f"{len(flat)} arrays before, {len(layout)} after")
-        print(f"{out / model_folder.WEIGHTS}: {size / 1e6:.1f} MB")
+        print(f"{out}: {size / 1e6:.1f} MB of weights in {len(files)} file(s)")
     return 0
 
 

@@ -60,6 +60,9 @@ def _add_output(group):
     group.add_argument("--occlusion", action="store_true", help="masks, 255 = hidden in the next")
     group.add_argument("--confidence", action="store_true", help="maps, 0..1")
     group.add_argument(
+        "--uncertainty", action="store_true", help="maps of models that predict it, 0 = sure"
+    )
+    group.add_argument(
         "--pad-last", action="store_true", help="repeat the last flow: n of n frames"
     )
 
@@ -83,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     if found.note:
         talk.note(found.note)
     model = options.load(args, args.model, talk.note)
+    if args.uncertainty:
+        model.check_uncertainty()
     estimator = model.estimator(args.iters, False, args.denoise_steps, args.tap_step)
     manifest = _manifest(args, model)
     for sequence in found:
@@ -126,7 +131,8 @@ def _sequence(sequence, estimator, args, talk, manifest):
     from daflow_jax.cli import outputs
     from daflow_jax.predict import Stream
 
-    masks = tuple(name for name in ("occlusion", "confidence") if getattr(args, name))
+    checks = tuple(name for name in ("occlusion", "confidence") if getattr(args, name))
+    masks = (*checks, "uncertainty") if args.uncertainty else checks
     writer = outputs.SequenceOutput(
         Path(args.out) / sequence.name, args.formats, args.wheel_max, masks, manifest.overwrite
     )
@@ -135,7 +141,7 @@ def _sequence(sequence, estimator, args, talk, manifest):
         estimator,
         itertools.islice(sequence.frames(), 0, None, args.stride),
         warm_start=args.init == "warm",
-        bidirectional=args.bidirectional or bool(masks),
+        bidirectional=args.bidirectional or bool(checks),
         where=sequence.name,
     )
     stems = _stems(sequence, args.stride)
@@ -182,6 +188,7 @@ def _manifest(args, model):
         "device": str(model.runner.place.device),
         "mesh": args.mesh,
     }
-    names = "formats wheel_max stride init bidirectional occlusion confidence pad_last bucket"
-    chosen = {name: getattr(args, name) for name in (*names.split(), "max_size", "tile")}
+    names = "formats wheel_max stride init bidirectional occlusion confidence uncertainty pad_last"
+    names += " bucket max_size tile"
+    chosen = {name: getattr(args, name) for name in names.split()}
     return manifests.Manifest(args, settings, chosen, ("pairs", "flows"))

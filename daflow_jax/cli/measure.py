@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax.cli import intervals
+from daflow_jax.cli import intervals, ranking
 from daflow_jax.metrics import flow as flow_metrics
 
 LEFT_OUT = ("replica360", "tiny")  # a panorama and toy patterns say nothing about an average
 HEADLINES = ("epe", "out1", "out3", "out5", "fl_all")
 _KINDS = ("occluded", "visible", "reliable")
+PER_PAIR = ("epe", "epe_visible")  # with a mean and a median over the pairs of a data set
 ROBUSTNESS = {"epe": "r_epe", "out1": "r_out1", "fl_all": "r_fl_all"}
 
 
@@ -81,13 +82,17 @@ def summary(rows: list[dict[str, Any]], seed: int = 0) -> dict[str, Any]:
     """Returns the errors of one method at one degradation over its pairs, each with valid pixels.
 
     Headlines are means of pairs per data set, then over data sets, toys and panoramas left out;
-    `per_pixel` pools all pixels of the same pairs. Shares are 0..1, `outN` = above N pixels.
-    `robustness` is None without estimates from clean frames. `seed` is of the intervals.
+    `per_pixel` pools all pixels of the same pairs, `over_pairs` has mean and median over pairs per
+    data set (then their mean over data sets), over all pixels and over visible ones of the pairs
+    that say which. Shares are 0..1, `outN` = above N pixels.
+    `robustness` is None without estimates from clean frames, `sparsification` (`ranking.of_pair`,
+    as means) without an uncertainty. `seed` is of the intervals.
     """
     counted = [row for row in rows if row["dataset"] not in LEFT_OUT] or rows
     datasets = {name: _dataset(rows, name) for name in dict.fromkeys(r["dataset"] for r in rows)}
     names = dict.fromkeys(row["dataset"] for row in counted)
-    overall, each = intervals.bootstrap(rows, (*HEADLINES, *ROBUSTNESS.values()), names, seed)
+    keys = (*HEADLINES, *ROBUSTNESS.values(), "ause")
+    overall, each = intervals.bootstrap(rows, keys, names, seed)
     for name, own in each.items():
         datasets[name]["intervals"] = own
     worst = max(counted, key=lambda row: row["epe"])
@@ -96,8 +101,13 @@ def summary(rows: list[dict[str, Any]], seed: int = 0) -> dict[str, Any]:
         "epe": {"per_pixel": _pooled(counted, "epe"), "per_image": average["epe"]},
         **{key: average[key] for key in HEADLINES[1:]},
         "aae_deg": _mean(row["aae_deg"] for row in counted),
+        "over_pairs": {
+            key: _averaged([datasets[name]["over_pairs"][key] for name in names])
+            for key in PER_PAIR
+        },
         **_pooled_parts(counted),
         "robustness": _averaged([datasets[name]["robustness"] for name in names]),
+        "sparsification": ranking.mean(datasets[name]["sparsification"] for name in names),
         "intervals": {"level": intervals.LEVEL, "draws": intervals.DRAWS, **overall},
         "outliers": {"worst_pair": worst["name"], "epe": worst["epe"]},
         "datasets": datasets,
@@ -114,9 +124,17 @@ def _dataset(rows, name):
         "pairs": len(own),
         "clips": len({row["clip"] for row in own}),
         **means,
+        "over_pairs": {key: over_pairs(own, key) for key in PER_PAIR},
         **_pooled_parts(own),
         "robustness": distances if known else None,
+        "sparsification": ranking.mean(row.get("sparsification") for row in own),
     }
+
+
+def over_pairs(rows, key):
+    """Returns mean and median of a value over the pairs that know it; None if none does."""
+    known = [row[key] for row in rows if row.get(key) is not None]
+    return {"mean": _mean(known), "median": float(np.median(known))} if known else None
 
 
 def _pooled_parts(rows):

@@ -3,11 +3,18 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from daflow_jax import errors
+
+
+class Estimate(NamedTuple):
+    """flow: (h, w, 2) pixels. uncertainty: (h, w), higher is less sure, or None."""
+
+    flow: np.ndarray
+    uncertainty: np.ndarray | None = None
 
 
 class Method:
@@ -15,7 +22,7 @@ class Method:
 
     Args:
         record: what identifies it in results: name, sha256, iterations and so on.
-        estimate: (first, second, pair, neighbour) -> flow (h, w, 2).
+        estimate: (first, second, pair, neighbour) -> Estimate.
         window: frames that it wants to see.
         looks: whether the frames have any influence; stored predictions ignore them.
     """
@@ -23,7 +30,7 @@ class Method:
     def __init__(
         self,
         record: dict[str, Any],
-        estimate: Callable[[np.ndarray, np.ndarray, Any, Any], np.ndarray],
+        estimate: Callable[[np.ndarray, np.ndarray, Any, Any], Estimate],
         runner: Any = None,
         window: int = 2,
         looks: bool = True,
@@ -36,15 +43,24 @@ class Method:
     def __call__(
         self, first: np.ndarray, second: np.ndarray, pair: Any = None, neighbour: Any = None
     ) -> np.ndarray:
-        """Returns the flow from `first` to `second`, uint8 or uint16 (h, w, 3).
+        """Returns the flow (h, w, 2) from `first` to `second`, uint8 or uint16 (h, w, 3).
+
+        The arguments are those of `estimate`.
+        """
+        return self.estimate(first, second, pair, neighbour).flow
+
+    def estimate(
+        self, first: np.ndarray, second: np.ndarray, pair: Any = None, neighbour: Any = None
+    ) -> Estimate:
+        """Returns the flow from `first` to `second`, and how unsure the method is of it.
 
         `neighbour` (`io.pairs.Neighbour` or None) is the third frame of models that want three;
         they see their last frame twice without it.
         """
         begun, compiled = time.perf_counter(), self._compiled()
-        flow = self._estimate(first, second, pair, neighbour)
+        found = self._estimate(first, second, pair, neighbour)
         self.seconds.append(time.perf_counter() - begun - (self._compiled() - compiled))
-        return flow
+        return found
 
     def _compiled(self):
         return self._runner.compile_seconds if self._runner else 0.0
@@ -72,14 +88,37 @@ def of_model(model: Any, iters: int | None, denoise_steps: int | None, tap_step:
         "seed": model.seed,
     }
 
+    def run(frames, place):
+        if not model.config.uncertainty:
+            return Estimate(model(frames, **settings)[place])
+        found = model(frames, uncertainty=True, **settings)
+        return Estimate(found.flow[place], found.uncertainty[place])
+
     def estimate(first, second, pair, neighbour):
         if neighbour is None or model.config.frames < 3:
-            return model((first, second), **settings)
+            return run(np.stack([first, second]), 0)
         if neighbour.before:
-            return model(np.stack([neighbour.frame, first, second]), **settings)[1]
-        return model(np.stack([first, second, neighbour.frame]), **settings)[0]
+            return run(np.stack([neighbour.frame, first, second]), 1)
+        return run(np.stack([first, second, neighbour.frame]), 0)
 
     return Method(record, estimate, model.runner, model.config.frames)
+
+
+def of_restored(restorer: Any, model: Any, iters: int | None) -> Method:
+    """Returns the method that restores the frames first (`api.load_restorer`), then runs a model
+    without a backbone of its own on the result."""
+    plain = of_model(model, iters, None, None)
+    record = {**plain.record, "restored_by": restorer.meta.get("sha256")}
+
+    def estimate(first, second, pair, neighbour):
+        frames, place = [first, second], 0
+        if neighbour is not None:
+            place = int(neighbour.before)
+            frames = [neighbour.frame, *frames] if place else [*frames, neighbour.frame]
+        restored = restorer(np.stack(frames))
+        return plain.estimate(restored[place], restored[place + 1], pair)
+
+    return Method(record, estimate, model.runner, window=restorer.window)
 
 
 def of_baseline(name: str) -> Method:
@@ -89,7 +128,7 @@ def of_baseline(name: str) -> Method:
     function = baselines.get(name)
 
     def estimate(first, second, pair, neighbour):
-        return function(_uint8(first, second))
+        return Estimate(function(_uint8(first, second)))
 
     return Method({"name": name}, estimate)
 
@@ -117,7 +156,7 @@ def of_predictions(folder: str) -> Method:
                 if not valid.all():
                     rule = f"{int((~valid).sum())} pixels have no flow"
                     raise errors.UserError(file, rule, "Predict every pixel")
-                return stored
+                return Estimate(stored)
         raise errors.UserError(
             Path(folder) / f"{pair.name}.flo",
             "not found",

@@ -46,7 +46,7 @@ class SequenceOutput:
     Args:
         folder: where `STEM.flo`, `STEM_wheel.png` and so on go; the overlay goes beside it.
         wheel_max: pixels of full colour, None = the largest speed of the sequence.
-        masks: which of "occlusion", "confidence" to write.
+        masks: which of "occlusion", "confidence", "uncertainty" to write.
     """
 
     def __init__(
@@ -79,9 +79,10 @@ class SequenceOutput:
         if "occlusion" in self.masks:
             picture = np.where(result.occlusion, 255, 0).astype(np.uint8)
             image.write_image(self._new(f"{stem}_occ.png"), picture)
-        if "confidence" in self.masks:
-            data = numpy_files.encode_npy(result.confidence)
-            atomic.write_bytes(self._new(f"{stem}_conf.npy"), data)
+        for name, suffix in (("confidence", "conf"), ("uncertainty", "unc")):
+            if name in self.masks:
+                data = numpy_files.encode_npy(getattr(result, name))
+                atomic.write_bytes(self._new(f"{stem}_{suffix}.npy"), data)
         speed = np.linalg.norm(result.flow, axis=-1)
         self.speeds.append(float(np.quantile(speed, 0.99)))
         self._stems.append(stem)

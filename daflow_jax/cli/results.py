@@ -3,6 +3,7 @@
 import datetime
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +50,17 @@ def table(scores: dict[str, dict[str, dict[str, Any]]]) -> str:
         datasets = list(next(iter(methods.values()))["datasets"])
         head = ["method", "EPE", "> 1 px", "> 3 px", "> 5 px", "Fl-all", *datasets]
         rows = [_row(name, values, datasets) for name, values in methods.items()]
-        parts.append(f"### {degradation}\n\n{_markdown(head, rows)}")
+        parts.append(f"### {degradation}\n\n{markdown(head, rows)}")
         parts.append(_details(methods))
-    parts += _robustness(scores)
+    parts += [*_robustness(scores), *_sparsification(scores)]
     note = (
         "EPE in pixels: mean of pairs per data set, then over data sets; data set columns are "
         "their EPE. Shares in percent. Left out of averages: replica360, tiny. Brackets: 95 % "
         "bootstrap intervals over clips. s0-10 to s40+: pixels of that true speed. Reliable: "
         "visible and not doubted by the data set. R: EPE between the estimates from clean and "
-        "degraded frames, over all pixels (RobustSpring).\n"
+        "degraded frames, over all pixels (RobustSpring). AUSE: area between the sparsification "
+        "curves of a method's own uncertainty and of its true errors, 0 = as good as the latter; "
+        "brackets: that of a random order.\n"
     )
     return "\n".join([*parts, note])
 
@@ -70,7 +73,7 @@ def _details(methods):
         overall = {**values, "epe": values["epe"]["per_image"]}
         rows.append([name, "average", *_detail(overall)])
         rows += [[name, dataset, *_detail(own)] for dataset, own in values["datasets"].items()]
-    return _markdown(head, rows)
+    return markdown(head, rows)
 
 
 def _detail(own):
@@ -104,10 +107,25 @@ def _robustness(scores):
         each = [(values["robustness"] or {}).get("epe") for values in own]
         each += [over[key].get("epe") for key in ("mean", "median")]
         rows.append([name, *map(_number, each)])
-    return ["### R, px\n\n" + _markdown(["method", *known, "mean", "median"], rows)]
+    return ["### R, px\n\n" + markdown(["method", *known, "mean", "median"], rows)]
 
 
-def _markdown(head, rows):
+def _sparsification(scores):
+    """Returns the table of AUSE with a column per degradation, [] if no method is ever unsure."""
+    rows = [
+        [name, *(_ause(methods[name]["sparsification"]) for methods in scores.values())]
+        for name in next(iter(scores.values()))
+        if any(methods[name]["sparsification"] for methods in scores.values())
+    ]
+    return ["### AUSE\n\n" + markdown(["method", *scores], rows)] if rows else []
+
+
+def _ause(block):
+    return "-" if block is None else f"{block['ause']:.3f} [{block['ause_random']:.3f}]"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a Markdown table; the first column is text, the others are numbers."""
     rows = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
@@ -131,6 +149,7 @@ def write(out: Path, results: dict[str, Any], rows: list[dict[str, Any]], text: 
     from daflow_jax.io import atomic
 
     atomic.write_text(out / "results.json", json.dumps(results, indent=1) + "\n")
-    lines = [json.dumps({k: v for k, v in row.items() if k != "sums"}) for row in rows]
+    kept = [{k: v for k, v in row.items() if k not in ("sums", "sparsification")} for row in rows]
+    lines = [json.dumps(row) for row in kept]
     atomic.write_text(out / "per_pair.jsonl", "\n".join(lines) + "\n")
     atomic.write_text(out / "table.md", text)

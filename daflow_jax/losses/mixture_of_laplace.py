@@ -2,34 +2,17 @@
 
 import math
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-Bounds = tuple[float, float]  # lowest log scale of the narrow part, highest of the wide one
-
-
-def log_scales(info: Float[Array, "*b 4"], bounds: Bounds) -> Float[Array, "*b 2"]:
-    """Returns the clipped log scales: wide in [0, highest], narrow in [lowest, 0]."""
-    lowest, highest = bounds
-    return jnp.stack(
-        [jnp.clip(info[..., 2], 0.0, highest), jnp.clip(info[..., 3], lowest, 0.0)], axis=-1
-    )
-
-
-def uncertainty(
-    info: Float[Array, "*b h w 4"], bounds: Bounds = (0.0, 10.0)
-) -> Float[Array, "*b h w"]:
-    """Returns the mean log scale of the mixture: 0 where the flow is sure (SEA-RAFT's demo)."""
-    weights = jax.nn.softmax(info[..., :2].astype(jnp.float32), axis=-1)
-    return jnp.sum(weights * log_scales(info.astype(jnp.float32), bounds), axis=-1)
+from daflow_jax.ops import laplace
 
 
 def negative_log_likelihood(
     flow: Float[Array, "*b h w 2"],
     info: Float[Array, "*b h w 4"],
     target: Float[Array, "*#b h w 2"],
-    bounds: Bounds = (0.0, 10.0),
+    bounds: laplace.Bounds = (0.0, 10.0),
 ) -> Float[Array, "*b h w 2"]:
     """Returns -log p(target) of each flow component, float32 (SEA-RAFT, eq. 4).
 
@@ -39,7 +22,7 @@ def negative_log_likelihood(
         bounds: of the log scales, in the order narrow, wide; (0, 0) makes both scales one pixel.
     """
     flow, info, target = (x.astype(jnp.float32) for x in (flow, info, target))
-    weights, scales = info[..., :2], log_scales(info, bounds)
+    weights, scales = info[..., :2], laplace.log_scales(info, bounds)
     distance = jnp.abs(target - flow)
     wide, narrow = (
         weights[..., i, None]
@@ -65,7 +48,7 @@ def mixture_loss(
     valid: Float[Array, "*b h w"],
     gamma: float = 0.85,
     max_flow: float = 400.0,
-    bounds: Bounds = (0.0, 10.0),
+    bounds: laplace.Bounds = (0.0, 10.0),
 ) -> Float[Array, ""]:
     """Returns the sum over predictions of gamma^(m-1-i) times the mean negative log-likelihood.
 

@@ -11,16 +11,19 @@ from daflow_jax.metrics.flow import (
 )
 from daflow_jax.metrics.image import psnr, ssim
 from daflow_jax.metrics.mean import Mean
+from daflow_jax.metrics.sparsification import Sparsification, sparsify
 
 __all__ = [
     "SPEED_BINS",
     "Mean",
+    "Sparsification",
     "angular_error",
     "epe",
     "epe_by_speed",
     "fl_all",
     "outliers",
     "psnr",
+    "sparsify",
     "ssim",
     "wauc",
 ]

@@ -77,8 +77,13 @@ def trainable_sets(config: Any) -> dict[str, tuple[str, ...]]:
     """
     from daflow_jax.models.daflow import trainable as daflow_sets
     from daflow_jax.models.dit4sr import trainable as restorer_sets
+    from daflow_jax.models.raft import trainable as raft_sets
 
-    kinds = {"daflow": daflow_sets.sets, "restorer": restorer_sets.sets}
+    kinds = {
+        "daflow": daflow_sets.sets,
+        "raft": raft_sets.sets,
+        "restorer": restorer_sets.sets,
+    }
     own = kinds[config.family](config) if config.family in kinds else {}
     return {"all": (".*",), **own}
 
@@ -124,7 +129,11 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(values: dict[str, Any]) -> Any:
-    """Returns the configuration that `to_dict` described; unknown or missing fields are errors."""
+    """Returns the configuration that `to_dict` described; unknown fields are errors.
+
+    A field that the description lacks is younger than it and has its default, which therefore must
+    mean what was the only way before.
+    """
     values = dict(values)
     family = values.pop("family", "")
     if family not in CONFIGS:
@@ -134,14 +143,15 @@ def from_dict(values: dict[str, Any]) -> Any:
 
 def _from_dict(kind, values, where):
     fields = {field.name: field for field in dataclasses.fields(kind)}
-    unknown, missing = sorted(set(values) - set(fields)), sorted(set(fields) - set(values))
-    if unknown or missing:
-        raise errors.UserError(
-            where, f"unknown fields {unknown}, missing fields {missing}", "Check the format version"
-        )
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise errors.UserError(where, f"unknown fields {unknown}", "Check the format version")
     out = {}
     for name, value in values.items():
         if dataclasses.is_dataclass(nested := fields[name].type):
             value = _from_dict(nested, value, f"{where}.{name}")
         out[name] = tuple(value) if isinstance(value, list) else value
-    return kind(**out)
+    try:
+        return kind(**out)
+    except ValueError as error:
+        raise errors.UserError(where, str(error), "Check the format version") from None

@@ -17,6 +17,11 @@ from jaxtyping import Array, Float
 from daflow_jax.nn import conv, gru, loop
 from daflow_jax.ops import coords, correlation, upsample
 
+# [choice] what a new head of the mixture says everywhere: equal weights, scales of e px and 1 px.
+# With both at 1 px, the border of what is clipped, weights have no gradient and a wide scale that
+# falls below has none ever after.
+NEW_MIXTURE = (0.0, 0.0, 1.0, 0.0)
+
 
 class RefineState(NamedTuple):
     """net: (p, h, w, hidden); target: (p, h, w, 2) float32, each pixel's place in frame 2."""
@@ -59,25 +64,37 @@ def motion_layers(corr: int, small: bool) -> dict[str, tuple[int, tuple[int, int
 
 
 class TwoConvs(nn.Module):
-    """3 x 3, ReLU, 1 x 1: the mask head."""
+    """3 x 3, ReLU, 1 x 1: the mask head, and the head of the mixture.
+
+    `start` is what a new head returns everywhere; None draws its last convolution as PyTorch does.
+    """
 
     hidden: int
     features: int
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
+    start: tuple[float, ...] | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "p h w i"]) -> Float[Array, "p h w o"]:
         make = functools.partial(conv.Conv, dtype=self.dtype, param_dtype=self.param_dtype)
         x = nn.relu(make(self.hidden, name="conv1")(x))
-        return make(self.features, (1, 1), name="conv2")(x)
+        last = functools.partial(make, self.features, (1, 1), name="conv2")
+        if self.start is None:
+            return last()(x)
+        return last(kernel_init=nn.initializers.zeros, bias_init=_constants(self.start))(x)
+
+
+def _constants(values: tuple[float, ...]) -> nn.initializers.Initializer:
+    return lambda rng, shape, dtype: jnp.broadcast_to(jnp.asarray(values, dtype), shape)
 
 
 class Refiner(nn.Module):
     """The update operator of RAFT (`small=False`) or RAFT-small, and its loop.
 
-    The context's part of the gates is computed once, before the loop. The mask head and the
-    upsampling do not feed back, so they run after it: once, or on all iterations together.
+    The context's part of the gates is computed once, before the loop. The mask head, the head of
+    the mixture (`uncertainty`) and the upsampling do not feed back, so they run after it: once, or
+    on all iterations together.
     """
 
     hidden: int
@@ -86,6 +103,7 @@ class Refiner(nn.Module):
     radius: int
     small: bool
     lookup: str
+    uncertainty: bool = False
     dtype: DTypeLike | None = None
     param_dtype: DTypeLike = jnp.float32
 
@@ -105,6 +123,8 @@ class Refiner(nn.Module):
         self.flow_head = ConvStack(flow_layers, self.param_dtype)
         if not self.small:
             self.mask_head = TwoConvs(256, 576, **kinds)
+        if self.uncertainty:
+            self.info_head = TwoConvs(width, 4, start=NEW_MIXTURE, **kinds)
 
     def _loop_kernels(self) -> dict[str, loop.Kernel]:
         kernels = {f"encoder/{name}": pair for name, pair in self.encoder().items()}
@@ -118,12 +138,18 @@ class Refiner(nn.Module):
 
     def upsample(
         self, net: Float[Array, "p h w d"], flow: Float[Array, "p h w 2"]
-    ) -> Float[Array, "p h*8 w*8 2"]:
-        """Returns flow in pixels from flow on the 1/8 grid."""
+    ) -> tuple[Float[Array, "p h*8 w*8 2"], Float[Array, "p h*8 w*8 4"] | None]:
+        """Returns flow in pixels from flow on the 1/8 grid, and the mixture if there is a head.
+
+        The head's log scales are of errors in pixels of the frames, so unlike flow they are not
+        multiplied by 8 (SEA-RAFT's code).
+        """
+        info = self.info_head(net).astype(jnp.float32) if self.uncertainty else None
         if self.small:
-            return upsample.upflow(flow)
-        # 0.25 balances gradients (RAFT's code)
-        return upsample.convex_upsample(flow, 0.25 * self.mask_head(net))
+            return upsample.upflow(flow), None if info is None else upsample.upflow(info, 1.0)
+        mask = 0.25 * self.mask_head(net)  # 0.25 balances gradients (RAFT's code)
+        fine = upsample.convex_upsample(flow, mask)
+        return fine, None if info is None else upsample.convex_upsample(info, mask, scale=1.0)
 
     def states(
         self,
@@ -147,15 +173,17 @@ class Refiner(nn.Module):
         start = RefineState(net.astype(terms[next(iter(terms))].gates.dtype), grid + flow)
         return cast(RefineState, loop.refine_scan(plan, self._loop_kernels(), corr, terms, start))
 
-    def __call__(self, *args: Any, **options: Any) -> tuple[Array, Array]:
-        """Returns (flows (m, p, h*8, w*8, 2) in pixels, last flow on the 1/8 grid (p, h, w, 2)) of
-        the `states` with the same arguments."""
+    def __call__(self, *args: Any, **options: Any) -> tuple[Array, Array, Array | None]:
+        """Returns (flows (m, p, h*8, w*8, 2) in pixels, last flow on the 1/8 grid (p, h, w, 2),
+        mixtures (m, p, h*8, w*8, 4) or None) of the `states` with the same arguments."""
         state = self.states(*args, **options)
         flows = state.target - coords.pixel_grid(*state.target.shape[2:4])
         m, p = flows.shape[:2]
         nets, merged = (x.reshape(m * p, *x.shape[2:]) for x in (state.net, flows))
-        fine = self.upsample(nets, merged)
-        return fine.reshape(m, p, *fine.shape[1:]), flows[-1]
+        fine, info = self.upsample(nets, merged)
+        if info is not None:
+            info = info.reshape(m, p, *info.shape[1:])
+        return fine.reshape(m, p, *fine.shape[1:]), flows[-1], info
 
 
 def refine_step(

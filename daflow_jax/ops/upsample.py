@@ -70,7 +70,10 @@ def _mix_backward(residuals, grad):
 _mix.defvjp(_mix_forward, _mix_backward)
 
 
-def upflow(flow: Float[Array, "p h w c"]) -> Float[Array, "p h*8 w*8 c"]:
-    """Returns 8 x `flow` at 8 x its size, bilinear with corners aligned (RAFT-small)."""
+def upflow(flow: Float[Array, "p h w c"], scale: float = 8.0) -> Float[Array, "p h*8 w*8 c"]:
+    """Returns `scale * flow` at 8 x its size, bilinear with corners aligned (RAFT-small).
+
+    `scale` is as in `convex_upsample`.
+    """
     _, h, w, _ = flow.shape
-    return FACTOR * resize.resize_align_corners(flow, (h * FACTOR, w * FACTOR))
+    return scale * resize.resize_align_corners(flow, (h * FACTOR, w * FACTOR))

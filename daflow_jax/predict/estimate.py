@@ -56,6 +56,8 @@ class Estimator:
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Returns flows (m, n, h, w, 2) of n+1 frames and the flow on the 1/8 grid (n, ., ., 2).
 
+        Networks that predict their uncertainty add it to the flows as a third channel.
+
         Args:
             frames: float32 (n+1, h, w, 3) in [0, 1].
             init_flow: (n, h/8, w/8, 2) on the 1/8 grid of the padded size, or None.
@@ -73,8 +75,7 @@ class Estimator:
         flows, low = self._run(frames, init_flow)
         flows = padding.crop(flows[:, :pairs], around)
         if small != size:
-            scale = np.array([size[1] / small[1], size[0] / small[0]], np.float32)
-            flows = np.asarray(_resize(flows, size)) * scale
+            flows = _enlarged(flows, size, small)
         return np.ascontiguousarray(flows), None if low is None else low[:pairs]
 
     def low(self, flow: np.ndarray) -> np.ndarray:
@@ -167,6 +168,15 @@ class Estimator:
             start = init_flow.reshape(len(clips), -1, *init_flow.shape[1:])
         flows, low = self.runner(clips, self.options, start)
         return flows.reshape(flows.shape[0], -1, *flows.shape[3:]), low.reshape(-1, *low.shape[2:])
+
+
+def _enlarged(flows, size, small):
+    """Returns flows of frames of size `small` at `size`, and an uncertainty for its pixels."""
+    scale = np.array([size[1] / small[1], size[0] / small[0]], np.float32)
+    flows = np.array(_resize(flows, size))
+    flows[..., :2] *= scale
+    flows[..., 2:] += np.log(scale).mean()  # the mean log scale grows with the pixels' number
+    return flows
 
 
 def _last(frames, around):

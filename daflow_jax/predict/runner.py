@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from daflow_jax import axes
+from daflow_jax.models.flow_output import FlowOutput
+from daflow_jax.ops import laplace
 from daflow_jax.predict import program as programs
 from daflow_jax.predict.placement import Placement
 
@@ -37,6 +39,8 @@ class Result(NamedTuple):
     flow: (n, h, w, 2), frame k to k+1. backward: (n, h, w, 2), frame k+1 to k on its own grid.
     occlusion: (n, h, w) bool, True = hidden in frame k+1. confidence: (n, h, w) float32 0..1.
     iterations: (m, n, h, w, 2), the flow after each refinement step.
+    uncertainty: (n, h, w) float32, of networks that predict it: the expected log of the error's
+        scale in pixels, 0 where the network is sure (at the size that it saw).
     """
 
     flow: np.ndarray
@@ -44,6 +48,7 @@ class Result(NamedTuple):
     occlusion: np.ndarray | None = None
     confidence: np.ndarray | None = None
     iterations: np.ndarray | None = None
+    uncertainty: np.ndarray | None = None
 
 
 class Runner:
@@ -77,6 +82,8 @@ class Runner:
         self, clips: np.ndarray, options: Options, init_flow: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns flows (m, b, f-1, h, w, 2) and the last flow at 1/8, (b, f-1, h/8, w/8, 2).
+
+        Networks that predict their uncertainty add it to the flows as a third channel.
 
         Args:
             clips: float32 (b, f, h, w, 3) in [0, 1], padded.
@@ -115,17 +122,24 @@ class Runner:
         return program.call
 
 
+def _with_uncertainty(out: FlowOutput, config: Any) -> jax.Array:
+    if out.info is None:
+        return out.flows
+    unsure = laplace.uncertainty(out.info, (config.var_min, config.var_max))
+    return jnp.concatenate([out.flows, unsure[..., None]], axis=-1)
+
+
 def network(
     module: Any, options: Options, place: Placement
 ) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """Returns the pure function (variables, key, clips, init_flow) that is compiled, to be traced
-    under the context of its place."""
+    under the context of its place; it gives what a Runner does."""
     static = dict(iters=options.iters, all_iterations=options.all_iterations)
     static |= options.diffusion()
 
     def apply(variables, key, clips, init_flow=None):
         out = module.apply(variables, clips, init_flow=init_flow, rngs={"noise": key}, **static)
-        return out.flows, out.low
+        return _with_uncertainty(out, module.config), out.low
 
     if module.config.family != "daflow":
         return apply

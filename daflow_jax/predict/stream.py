@@ -101,10 +101,11 @@ class Stream:
         if self._starts is not None:
             start, self._starts = np.split(self._starts, [len(frames) - 1])
         flows, low = self._estimator(frames, start, fill)
+        flows, unsure = (np.ascontiguousarray(x) for x in np.split(flows, [2], axis=-1))
         back = None
         if self._bidirectional:
             reverse, _ = self._estimator(np.ascontiguousarray(frames[::-1]), None, fill)
-            back = reverse[-1, ::-1]
+            back = reverse[-1, ::-1, ..., :2]
         if self._warm_start:
             self._low = consistency.carry(low, self._estimator.window - 1)
         for index in range(len(frames) - 1):
@@ -113,6 +114,8 @@ class Stream:
                 result = consistency.compare(flows[-1, index], back[index])
             if self._estimator.options.all_iterations:
                 result = result._replace(iterations=flows[:, index])
+            if unsure.size:
+                result = result._replace(uncertainty=unsure[-1, index, ..., 0])
             yield result
 
 

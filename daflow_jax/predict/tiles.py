@@ -37,13 +37,13 @@ def ramp(tile: tuple[int, int], overlap: int = OVERLAP) -> np.ndarray:
 def blended(
     frames: np.ndarray, tile: tuple[int, int], run: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Returns flows (m, n, h, w, 2) of frames (n+1, h, w, 3), from `run` on every tile."""
+    """Returns flows (m, n, h, w, c) of frames (n+1, h, w, 3), from `run` on every tile."""
     height, width = frames.shape[1:3]
     total, weight = np.zeros(0, np.float32), np.zeros((height, width, 1), np.float32)
     for rows, columns in windows((height, width), tile):
         flows = run(np.ascontiguousarray(frames[:, rows, columns]))
         if not total.size:
-            total = np.zeros((*flows.shape[:2], height, width, 2), np.float32)
+            total = np.zeros((*flows.shape[:2], height, width, flows.shape[-1]), np.float32)
         soft = ramp(flows.shape[2:4])
         total[:, :, rows, columns] += flows * soft
         weight[rows, columns] += soft

@@ -13,6 +13,7 @@ from daflow_jax.losses import mixture_of_laplace, sequence
 from daflow_jax.metrics import flow as metrics
 from daflow_jax.metrics import mean
 from daflow_jax.models.flow_output import FlowOutput
+from daflow_jax.ops import laplace
 from daflow_jax.tasks import base
 
 
@@ -20,8 +21,9 @@ from daflow_jax.tasks import base
 class OpticalFlow:
     """Trains any network with the flow call on `lq`; `hq` is only shown in pictures.
 
-    Networks that predict a mixture of Laplace (SEA-RAFT) descend its likelihood, others the
-    absolute error, both over all predictions.
+    Networks that predict a mixture of Laplace (SEA-RAFT; RAFT and DA-Flow whose configuration
+    says `uncertainty`) descend its likelihood, others the absolute error, both over all
+    predictions.
 
     Attributes:
         iters: refinement steps in training and evaluation.
@@ -99,11 +101,11 @@ class OpticalFlow:
         """Returns a picture of how unsure the flow is, black = sure, if the network tells."""
         if out.info is None:
             return {}
-        level = mixture_of_laplace.uncertainty(out.info[-1, 0, :1], self._bounds())[0]
+        level = laplace.uncertainty(out.info[-1, 0, :1], self._bounds())[0]
         grey = level / jnp.maximum(jnp.max(level), 1e-6)
         return {"uncertainty": _picture(jnp.repeat(grey[..., None], 3, axis=-1))}
 
-    def _bounds(self) -> mixture_of_laplace.Bounds:
+    def _bounds(self) -> laplace.Bounds:
         config = cast(Any, self.module).config
         return config.var_min, config.var_max
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from daflow_jax.cli import measure
 from daflow_jax.io import flow as flow_files
 from daflow_jax.io import image
 from tests import tiny
@@ -53,9 +54,19 @@ def test_zero_flow_scores_the_length_of_the_truth(daflow, pairs, tmp_path):
     speeds = {"s0_10": pytest.approx(clean["epe"]["per_pixel"]), "s10_40": None, "s40": None}
     assert clean["epe_by_speed"] == speeds
     assert clean["epe_occluded"] == pytest.approx(1) and clean["epe_visible"] == pytest.approx(1)
+    alpha = clean["datasets"]["alpha"]["over_pairs"]
+    assert alpha == {"epe": {"mean": 2, "median": 2}, "epe_visible": {"mean": 1, "median": 1}}
+    assert clean["over_pairs"]["epe"] == {"mean": 5, "median": 5}
+    assert clean["over_pairs"]["epe_visible"] == {"mean": 1, "median": 1}, "one pair has a mask"
     assert clean["left_out_of_averages"] == ["tiny"]
     assert results["data"]["pairs"] == 4 and results["data"]["pixels_valid"] == 42000
     assert results["environment"]["daflow"] and results["failures"] == []
+
+
+def test_medians_over_pairs_forget_one_bad_pair():
+    rows = [{"epe": epe, "epe_visible": None} for epe in (1.0, 2.0, 90.0)]
+    assert measure.over_pairs(rows, "epe") == {"mean": 31, "median": 2}
+    assert measure.over_pairs(rows, "epe_visible") is None
 
 
 def test_the_truth_as_prediction_scores_zero(daflow, pairs, tmp_path):

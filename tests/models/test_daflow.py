@@ -79,19 +79,21 @@ def test_new_network_equals_its_raft_bit_for_bit(network):
 def test_query_head_learns_while_the_key_head_is_zero_and_taps_then_matter(network):
     module, variables, frames = network
 
-    def loss(params, key):
-        out = module.apply({"params": params}, frames, iters=2, rngs={"noise": key})
+    def loss(params, key, seen):
+        options = {"iters": 2, "backbone_frames": seen, "rngs": {"noise": key}}
+        out = module.apply({"params": params}, frames, **options)
         return jnp.sum(jnp.square(out.flows))
 
     value_and_grad = jax.jit(jax.value_and_grad(loss))
-    _, grads = value_and_grad(variables["params"], jax.random.key(3))
+    _, grads = value_and_grad(variables["params"], jax.random.key(3), frames)
     last = grads["dpt_key"]["output_conv"]["kernel"]
     assert float(jnp.abs(last).max()) > 0  # the way out of zero
     assert all(np.isfinite(g).all() for g in jax.tree.leaves(grads))
     moved = jax.tree.map(lambda p: p, variables["params"])
     moved["dpt_key"]["output_conv"]["kernel"] = -0.1 * last / jnp.abs(last).max()
-    first, second = (float(value_and_grad(moved, jax.random.key(k))[0]) for k in (3, 4))
-    assert first != second  # the noise of the denoising run now reaches the flow
+    drawn = ((3, frames), (4, frames), (3, frames[:, ::-1]))
+    values = {float(value_and_grad(moved, jax.random.key(k), seen)[0]) for k, seen in drawn}
+    assert len(values) == 3  # noise, and what the backbone sees, now reach the flow
 
 
 def test_joint_normalisation_scales_both_parts():

@@ -36,7 +36,7 @@ def test_values_and_gradients_equal_the_unrolled_loop(monkeypatch, small, spare)
     module, variables, corr, (net, context, flow) = _setup(small, spare)
 
     def loss(variables, corr, net, context):
-        flows, _ = module.apply(variables, corr, net, context, flow, ITERS, True)
+        flows, *_ = module.apply(variables, corr, net, context, flow, ITERS, True)
         weights = 0.8 ** jnp.arange(ITERS)[::-1].reshape(ITERS, 1, 1, 1, 1)
         return jnp.sum(weights * jnp.sin(flows))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daflow_jax import batch as batches
-from daflow_jax import models, tasks
+from daflow_jax import errors, models, tasks
 from daflow_jax.losses import mixture_of_laplace
 from daflow_jax.metrics import mean
 from daflow_jax.models.flow_output import FlowOutput
@@ -160,14 +160,71 @@ def test_restoration_evaluation_ignores_padding(restoration):
     task, variables, rows = restoration
     run = jax.jit(lambda rows: task.evaluate(variables["params"], {}, rows, jax.random.key(2)))
     full = run(rows | {"weight": np.array([1, 1, 0, 0], np.float32)})
-    other = {k: np.concatenate([x[:2], 0 * x[2:]]) for k, x in rows.items()}
+    other = {k: np.concatenate([x[:2], np.zeros_like(x[2:])]) for k, x in rows.items()}
     part = run(other | {"weight": np.array([1, 1, 0, 0], np.float32)})
-    assert isinstance(full["psnr"], mean.Mean) and set(full) == {"loss", "psnr", "psnr_lq"}
+    matching = {f"{metric}_{name}" for metric in ("epe", "pck") for name in ("zero", "block0")}
+    expected = {"loss", "psnr", "psnr_lq"} | (matching if task.unit == "clip" else set())
+    assert isinstance(full["psnr"], mean.Mean) and set(full) == expected
     for key in full:
         np.testing.assert_allclose(full[key].compute(), part[key].compute(), rtol=1e-5)
     difference = (rows["lq"] - rows["hq"])[:2]
     psnr = -10 * np.log10((difference**2).mean((2, 3, 4))).mean()
     np.testing.assert_allclose(full["psnr_lq"].compute(), psnr, rtol=1e-5)
+
+
+def test_losses_on_the_taps_join_the_restoration_and_reach_queries_and_keys(restoration):
+    task, variables, rows = restoration
+    if task.unit == "frame":
+        for name in ("copy", "match"):
+            with pytest.raises(ValueError, match=f"{name} compares frames"):
+                dataclasses.replace(task, **{name: 1.0})
+        return
+
+    @jax.jit
+    def both(params, rows):
+        """Returns the loss, and with each of the others its parts and what it adds to gradients."""
+
+        def run(params, **fields):
+            out = dataclasses.replace(task, **fields).loss(params, {}, rows, jax.random.key(1))
+            return out.loss, out.metrics
+
+        found, grad = {}, jax.value_and_grad(run, has_aux=True)
+        (plain, none), bare = grad(params)
+        assert not none
+        for name in ("copy", "match"):
+            total, grads = grad(params, **{name: 1e3})
+            more = jax.tree.map(jnp.subtract, grads, bare)["dit"]["blocks_0"]["attn"]
+            found[name] = total, {key: more[key]["kernel"] for key in ("to_q", "to_k")}
+        return plain, found
+
+    plain, found = both(variables["params"], rows)
+    for name, ((total, parts), grads) in found.items():
+        assert set(parts) == {"restoration", name}
+        np.testing.assert_allclose(parts["restoration"], plain, rtol=1e-6)
+        np.testing.assert_allclose(total, plain + 1e3 * parts[name], rtol=1e-6)
+        assert all(np.abs(grad).max() > 1e-3 * parts[name] for grad in grads.values())
+
+
+def test_matching_names_the_key_that_a_batch_lacks(restoration):
+    task, variables, rows = restoration
+    if task.unit == "clip":
+        rows = {key: jnp.asarray(x) for key, x in rows.items() if key != "flow"}
+        task = dataclasses.replace(task, match=1.0)
+        with pytest.raises(errors.UserError, match=r"config.data.keys: lacks 'flow'"):
+            task.loss(variables["params"], {}, rows, jax.random.key(1))
+
+
+def test_a_share_of_clips_is_shown_pure_noise(restoration):
+    task, _, _ = restoration
+    draws = [
+        np.asarray(dataclasses.replace(task, first_step_share=share)._sigma(jax.random.key(0), 999))
+        for share in (0.0, 0.4, 1.0)
+    ]
+    assert abs((draws[1] == 1).mean() - 0.4) < 0.05 and (draws[2] == 1).all()
+    same = draws[1] != 1
+    np.testing.assert_array_equal(draws[1][same], draws[0][same])
+    with pytest.raises(ValueError, match="first_step_share is 2.0"):
+        dataclasses.replace(task, first_step_share=2.0)
 
 
 def test_pictures_are_uint8_of_the_frames_size(restoration):

@@ -41,6 +41,21 @@ class DAFlowConfig:
         """Height and width of frames must be multiples of this (both parts' grids)."""
         return math.lcm(self.flow.multiple, self.backbone.multiple)
 
+    @property
+    def uncertainty(self) -> bool:
+        """Whether the flow comes with a mixture of Laplace distributions."""
+        return self.flow.uncertainty
+
+    @property
+    def var_min(self) -> float:
+        """Lowest log scale of the narrow distribution."""
+        return self.flow.var_min
+
+    @property
+    def var_max(self) -> float:
+        """Highest log scale of the wide distribution."""
+        return self.flow.var_max
+
 
 VARIANTS = {
     "daflow-nano": DAFlowConfig(

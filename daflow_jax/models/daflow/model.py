@@ -101,6 +101,7 @@ class DAFlow(nn.Module):
         all_iterations: bool = False,
         denoise_steps: int = 1,
         tap_step: int = 0,
+        backbone_frames: Float[Array, "b f h w 3"] | None = None,
     ) -> FlowOutput:
         """Returns flow k -> k+1 for every pair of neighbours; needs the random stream "noise".
 
@@ -108,12 +109,15 @@ class DAFlow(nn.Module):
             frames: degraded frames in [0, 1]; h and w multiples of `config.multiple`, 128 or more.
             iters, init_flow, train, all_iterations: as in RAFT.
             denoise_steps, tap_step: length of the denoising run, and the step that is read.
+            backbone_frames: what the backbone sees instead of `frames`. With those of another
+                clip, the error tells how much the network relies on the diffusion features.
         """
         check_size(frames.shape, self.config.multiple)
         fmaps = self.flow.features(frames, train)
         context = self.flow.contexts(frames, train)
+        seen = frames if backbone_frames is None else backbone_frames
         query, key, diffusion_context = self.diffusion_features(
-            frames, self.make_rng("noise"), denoise_steps, tap_step
+            seen, self.make_rng("noise"), denoise_steps, tap_step
         )
         corr = self.correlate(fmaps, query, key)
         context = self.fuse(context, diffusion_context)

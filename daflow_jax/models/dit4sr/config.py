@@ -6,6 +6,8 @@ from typing import Literal
 
 from daflow_jax.models.vae.config import VAEConfig
 
+REMAT = ("none", "full", "attention", "dots")
+
 
 @dataclasses.dataclass(frozen=True)
 class DiTConfig:
@@ -77,6 +79,8 @@ class DiTConfig:
             raise ValueError(
                 f"folded_blocks is {self.folded_blocks!r}; use all, late, none or block indices"
             )
+        if self.remat not in REMAT:
+            raise ValueError(f"remat is {self.remat!r}; use one of {', '.join(REMAT)}")
 
     @property
     def width(self) -> int:

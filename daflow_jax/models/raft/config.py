@@ -14,6 +14,9 @@ class RAFTConfig:
         hidden, context: channels of the recurrent state and of the context.
         levels, radius: correlation pyramid and look-up window.
         lookup: "gather" (fast forward on CPU and GPU) or "matmul" (fast gradient; TPU).
+        uncertainty: a head that predicts a mixture of two Laplace distributions beside the flow,
+            which training then descends (SEA-RAFT, sec. 3.2); the flow does not depend on it.
+        var_min, var_max: bounds of the two log scales of the mixture, at most 0 and at least 0.
     """
 
     small: bool = False
@@ -24,11 +27,25 @@ class RAFTConfig:
     levels: int = 4
     radius: int = 4
     lookup: str = "gather"
+    uncertainty: bool = False
+    var_min: float = 0.0
+    var_max: float = 10.0
 
     family = "raft"
     multiple = 8
     frames = 2
     iters = 12
+
+    def __post_init__(self):
+        check_bounds(self.var_min, self.var_max)
+
+
+def check_bounds(var_min: float, var_max: float) -> None:
+    """Raises ValueError unless the bounds of the mixture's log scales enclose 0, one pixel."""
+    if var_min > 0 or var_max < 0:
+        raise ValueError(
+            f"var_min {var_min}, var_max {var_max}: the first is at most 0, the second at least 0"
+        )
 
 
 VARIANTS = {  # sizes of the released code

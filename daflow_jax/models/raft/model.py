@@ -1,5 +1,6 @@
 """RAFT: features, all-pairs correlation, recurrent refinement."""
 
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -28,7 +29,7 @@ class RAFT(nn.Module):
         context_norm = "none" if c.small else "batch"
         self.cnet = encoder.Encoder(c.hidden + c.context, c.widths, context_norm, c.small, **kinds)
         self.update = refine.Refiner(
-            c.hidden, c.context, c.levels, c.radius, c.small, c.lookup, **kinds
+            c.hidden, c.context, c.levels, c.radius, c.small, c.lookup, c.uncertainty, **kinds
         )
 
     def features(
@@ -62,7 +63,8 @@ class RAFT(nn.Module):
         iters: int,
         all_iterations: bool,
     ) -> FlowOutput:
-        """Returns the flow of p = b * q pairs, from `init_flow` on the 1/8 grid or from zero."""
+        """Returns the flow of p = b * q pairs, from `init_flow` on the 1/8 grid or from zero, and
+        its mixture if the configuration asks for it."""
         c = self.config
         net = nn.tanh(context[..., : c.hidden])
         inputs = nn.relu(context[..., c.hidden :])
@@ -70,11 +72,10 @@ class RAFT(nn.Module):
             start = jnp.zeros((*context.shape[:3], 2), jnp.float32)
         else:
             start = rearrange(init_flow, "b q h w c -> (b q) h w c").astype(jnp.float32)
-        flows, low = self.update(corr, net, inputs, start, iters, all_iterations)
-        return FlowOutput(
-            rearrange(flows, "m (b q) h w c -> m b q h w c", b=num_clips),
-            rearrange(low, "(b q) h w c -> b q h w c", b=num_clips),
-        )
+        flows, low, info = self.update(corr, net, inputs, start, iters, all_iterations)
+        low = rearrange(low, "(b q) h w c -> b q h w c", b=num_clips)
+        fine = functools.partial(rearrange, pattern="m (b q) h w c -> m b q h w c", b=num_clips)
+        return FlowOutput(fine(flows), low, None if info is None else fine(info))
 
     def __call__(
         self,

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from daflow_jax.models.raft.config import check_bounds
+
 
 @dataclasses.dataclass(frozen=True)
 class SEARAFTConfig:
@@ -35,13 +37,10 @@ class SEARAFTConfig:
     family = "sea_raft"
     multiple = 8
     frames = 2
+    uncertainty = True
 
     def __post_init__(self):
-        if self.var_min > 0 or self.var_max < 0:
-            raise ValueError(
-                f"var_min {self.var_min}, var_max {self.var_max}: the first is at most 0, the "
-                "second at least 0"
-            )
+        check_bounds(self.var_min, self.var_max)
 
 
 VARIANTS = {  # the released code; L is M with more iterations, the same weights

@@ -1,0 +1,86 @@
+"""RAFT with wider encoders that computes, at the start, what the narrow one computes.
+
+Channels are added behind the given ones. Kernels from an added channel to a given one are zero, and
+those into added channels are drawn anew, so that the flow is the narrow network's and every weight
+has a gradient (function-preserving growth as in Net2Net, Chen et al., ICLR 2016).
+"""
+
+import bisect
+import dataclasses
+from pathlib import Path
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from daflow_jax import flops, model_folder, models
+
+TOLERANCE = 0.02  # of the FLOPs to be met
+SCALES = range(8, 80)  # eighths of the published widths
+
+
+def to_match(out: Path, narrow: str, other: str, size: tuple[int, int]) -> Path:
+    """Returns the folder of `narrow` (a model folder of RAFT-small, or "" for random weights)
+    widened until a clip of three frames of `size` costs as many FLOPs as in the preset `other`."""
+    if (out / model_folder.CONFIG).exists():
+        return out
+    goal = count(models.preset(other), size)
+    place = bisect.bisect_left(SCALES, goal, key=lambda scale: count(_scaled(scale), size))
+    config = _scaled(SCALES[min(place, len(SCALES) - 1)])
+    if abs(count(config, size) / goal - 1) > TOLERANCE:
+        raise ValueError(f"no width costs the {goal / 1e9:.1f} GFLOP of {other} within 2 %")
+    variables = grown(model_folder.load(Path(narrow)).variables if narrow else {}, config)
+    training = {"widened": narrow or "random", "flop": count(config, size), "other_flop": goal}
+    return model_folder.save(out, config, variables, name="raft-wide", training=training)
+
+
+def _scaled(scale: int):
+    """Returns RAFT-small with encoders `scale` / 8 times as wide."""
+    base = models.preset("raft-small")
+    return dataclasses.replace(base, widths=tuple(width // 8 * scale for width in base.widths))
+
+
+def widths(folder: Path) -> tuple[int, ...]:
+    """Returns the encoders' widths of a widened folder."""
+    return tuple(model_folder.load(folder).config.widths)
+
+
+def count(config, size: tuple[int, int]) -> float:
+    """Returns the FLOPs of 12 iterations on a clip of three frames."""
+    module, variables = models.build(config), model_folder.abstract_variables(config)
+    frames = jax.ShapeDtypeStruct((1, 3, *size, 3), jnp.float32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+
+    def run(variables, frames, key):
+        return module.apply(variables, frames, iters=12, rngs={"noise": key})
+
+    return flops.count(run, variables, frames, key)
+
+
+def grown(variables: dict, config) -> dict:
+    """Returns variables of `config` that compute what `variables` of a narrower network do."""
+    key = jax.random.key(0)
+    rngs = {"params": key, "noise": key}
+    frames = jnp.zeros((1, 2, 128, 128, 3))
+    module: nn.Module = models.build(config)
+    fresh = module.init(rngs, frames, iters=1)
+    flat, old = model_folder.flatten(fresh), model_folder.flatten(variables)
+    full = {name: _placed(np.array(value), old.get(name)) for name, value in flat.items()}
+    return _nested(full)
+
+
+def _placed(new: np.ndarray, old: np.ndarray | None) -> np.ndarray:
+    """Returns `new` with `old` in its first channels; added inputs do not reach given outputs."""
+    if old is None or old.shape == new.shape:
+        return new if old is None else np.asarray(old)
+    if new.ndim == 4:
+        new[:, :, :, : old.shape[3]] = 0
+    new[tuple(slice(n) for n in old.shape)] = old
+    return new
+
+
+def _nested(flat: dict) -> dict:
+    from flax import traverse_util
+
+    return traverse_util.unflatten_dict(flat, sep="/")

@@ -1,0 +1,110 @@
+"""`daflow analyze` on tiny networks: every row is there, and the known ones have known values."""
+
+import dataclasses
+import importlib.util
+import json
+from types import SimpleNamespace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from daflow_jax.cli import analysis, probe, samples
+from daflow_jax.io import flow as flow_files
+from daflow_jax.io import image
+from daflow_jax.models.flow_output import FlowOutput
+from tests import tiny
+
+MOTION = 24.0  # pixels to the left, in all pairs
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Returns a folder of two pairs of frames that move to the left."""
+    root = tmp_path_factory.mktemp("analyze") / "pairs"
+    for name in "ab":
+        folder = root / "alpha" / name
+        frames = tiny.frames(25, height=128, width=160, seed=ord(name))
+        for index, frame in enumerate((frames[0], frames[24]), 1):
+            image.write_image(folder / f"frame{index}.png", frame)
+        flow = np.zeros((128, 160, 2), np.float32)
+        flow[..., 0] = -MOTION
+        flow_files.write_flow(folder / "flow.flo", flow)
+        (folder / "meta.json").write_text('{"schema": 1, "dataset": "alpha"}')
+    return root
+
+
+def _config():
+    """Returns a restorer of two blocks, the first of which is tapped."""
+    config = tiny.daflow_config().backbone
+    return dataclasses.replace(config, dit=dataclasses.replace(config.dit, depth=2, taps=(0,)))
+
+
+def test_a_model_is_compared_with_zero_flow_raw_patches_and_itself_untrained(
+    daflow, pairs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(probe, "LEAST", 2)
+    model = tiny.save_restorer(tmp_path / "model", _config())
+    code, out, err = daflow(
+        "analyze", pairs, "--model", model, "--blocks", "all", "--json", "--quiet"
+    )
+    assert code == 0, err
+    results = json.loads(out)
+    assert results == json.loads((tmp_path / "daflow_analyze/results.json").read_text())
+    (clean,) = results["degradation"]
+    assert clean["references"]["zero flow"] == {"epe": pytest.approx(MOTION), "pck": 0}
+    assert clean["references"]["raw patches"] == {"epe": pytest.approx(0, abs=0.2), "pck": 1}
+    names = ("network", "steps", "block", "kind", "form")
+    rows = {tuple(row[name] for name in names) for row in clean["rows"]}
+    assert rows == {
+        (network, 1, block, kind, form)
+        for network in ("trained", "random")
+        for block in (0, 1)
+        for kind in probe.KINDS
+        for form in analysis.FORMS
+    }
+    assert clean["restoration"]["psnr"] < clean["restoration"]["psnr_lq"] == 60.0
+    table = (tmp_path / "daflow_analyze/table.md").read_text()
+    assert "| random, 1 step, block 1 |" in table and "24.00 / 0.0" in table
+    assert image.read_image(tmp_path / "daflow_analyze/heat_map.png").std() > 0
+
+
+class Told:
+    """A flow network that says what its backbone sees: the mean of its frames, everywhere."""
+
+    def apply(self, variables, frames, iters, *, backbone_frames, rngs):
+        flow = jnp.full((1, *frames.shape[:1], 1, *frames.shape[2:4], 2), backbone_frames.mean())
+        return FlowOutput(flow, flow[0])
+
+
+def test_the_exchange_shows_the_backbone_another_clip(monkeypatch):
+    monkeypatch.setattr(probe.models, "build", lambda config: Told())
+    zero, seen = np.zeros((16, 24, 2), np.float32), np.ones((16, 24), bool)
+    own, other = (
+        samples.Sample("", "", frames, frames, 0, zero, seen, seen)
+        for frames in (np.full((2, 16, 24, 3), x, np.float32) for x in (0.25, 0.75))
+    )
+    measured = probe.exchange(None, {}, 2, 0)(own, other)
+    expected = {"epe": 0.25 * np.sqrt(2), "epe_exchanged": 0.75 * np.sqrt(2)}
+    assert measured == pytest.approx(expected, rel=1e-4)
+
+
+def test_bad_requests_name_the_rule(daflow, pairs, tmp_path, monkeypatch):
+    restorer = tiny.save_restorer(tmp_path / "restorer", _config())
+    for words, said in (
+        (("--generated", "2", pairs), "one of them"),
+        (("--generated", "2", "--blocks", "9"), "block 9 does not exist. Use 0 to 1"),
+        (("--generated", "2", "--steps", "one"), "--steps: 'one' is no list of numbers"),
+        (("--generated", "2", "--exchange"), "is a restorer, which gives no flow"),
+    ):
+        code, _, err = daflow("analyze", "--model", restorer, *words)
+        assert code == 2 and said in err
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    code, _, err = daflow("analyze", "--model", restorer, "--generated", "2")
+    assert code == 3 and "Install daflow-jax[plots] or pass --no-plot" in err
+
+
+def test_averages_are_over_data_sets_and_forget_what_is_unknown():
+    of = [SimpleNamespace(dataset=name) for name in ("a", "a", "b", "tiny")]
+    values = [{"epe": x} for x in (1.0, float("nan"), 5.0, 100.0)]
+    assert analysis.average(zip(of, values, strict=True)) == {"epe": 3.0}
