@@ -14,6 +14,7 @@ not repeated. `benchmarks.comparison_report` reads what it leaves.
 import argparse
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ class Backbone(NamedTuple):
 
     config: str
     start: str
-    changes: dict[str, object]
+    changes: Mapping[str, object]
 
 
 class Arm(NamedTuple):
@@ -39,7 +40,7 @@ class Arm(NamedTuple):
 
     text: str
     backbone: str | None = None
-    changes: dict[str, object] = {}  # noqa: RUF012
+    changes: Mapping[str, object] = {}  # noqa: RUF012
     wide: bool = False
 
 
@@ -55,6 +56,10 @@ BACKBONES = {
     "matched": Backbone("lift", "lifted", MATCHING),
 }
 UNLIFTED = {"model.backbone.dit.folded_blocks": "none"}
+PRESETS = {  # names of restorer, RAFT and DA-Flow
+    "nano": ("restorer-nano", "raft-small", "daflow-nano"),
+    "small": ("restorer-small", "raft", "daflow-small"),
+}
 ARMS = {
     "raft-star": Arm("RAFT* (a)"),
     "raft-wide": Arm("RAFT*, encoders widened to DA-Flow's FLOPs (b)", wide=True),
@@ -82,7 +87,8 @@ def _parser():
     train = commands.add_parser("train", help="train what is not trained yet")
     train.set_defaults(run=run_train)
     train.add_argument("out", type=Path)
-    train.add_argument("--raft", default="", help="model folder of the published RAFT-small")
+    train.add_argument("--preset", choices=PRESETS, default="nano", help="sizes (nano)")
+    train.add_argument("--raft", default="", help="model folder of the preset's published RAFT")
     train.add_argument(
         "--backbone",
         type=_trained,
@@ -107,10 +113,11 @@ def _parser():
 def run_train(args: argparse.Namespace) -> None:
     """Trains the backbones that the arms need, then the arms."""
     backbones = dict(args.backbone)
-    for name in dict.fromkeys(ARMS[name].backbone for name in args.arms if ARMS[name].backbone):
-        _backbone(name, backbones, args)
+    for arm in (ARMS[name] for name in args.arms):
+        if arm.backbone:
+            _backbone(arm.backbone, backbones, args)
     if any(ARMS[name].wide for name in args.arms):
-        widen.to_match(args.out / "wide", args.raft, "daflow-nano", args.size)
+        widen.to_match(args.out / "wide", args.raft, *PRESETS[args.preset][1:], args.size)
     for seed in args.seeds:
         for name in args.arms:
             _train_arm(name, seed, backbones, args)
@@ -122,6 +129,7 @@ def _backbone(name: str, backbones: dict[str, Path], args: argparse.Namespace) -
         return backbones[name]
     stage = BACKBONES[name]
     changes = {
+        "model.name": PRESETS[args.preset][0],
         "train.steps": args.backbone_steps,
         "train.batch_size": args.backbone_batch,
         "eval.every": args.backbone_steps,
@@ -141,7 +149,9 @@ def _train_arm(name: str, seed: int, backbones: dict[str, Path], args: argparse.
     starts = [f"flow={raft}"] if raft else []
     if arm.backbone:
         starts.append(f"backbone={backbones[arm.backbone]}")
+    is_raft = arm.backbone is None
     changes = {
+        "model.name": PRESETS[args.preset][1 if is_raft else 2],
         "train.steps": args.steps,
         "train.batch_size": args.batch,
         "task.iters": args.iters,
@@ -149,13 +159,13 @@ def _train_arm(name: str, seed: int, backbones: dict[str, Path], args: argparse.
         "optimizer.weight_decay": 1e-5,
         "eval.every": args.steps,
         "checkpoint.every": 50,
-        "checkpoint.init_from": raft if arm.backbone is None else ",".join(starts),
+        "checkpoint.init_from": raft if is_raft else ",".join(starts),
         "seed": 100 + seed,
         **_clips(args),
         **({"model.widths": widen.widths(args.out / "wide")} if arm.wide else {}),
         **arm.changes,
     }
-    config = "raft/star" if arm.backbone is None else "daflow/flow"
+    config = "raft/star" if is_raft else "daflow/flow"
     _train(ROOT / f"configs/{config}.py", args.out / "arms" / f"{name}-{seed}", changes)
 
 

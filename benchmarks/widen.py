@@ -7,12 +7,13 @@ has a gradient (function-preserving growth as in Net2Net, Chen et al., ICLR 2016
 
 import bisect
 import dataclasses
+import math
 from pathlib import Path
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import traverse_util
 
 from daflow_jax import flops, model_folder, models
 
@@ -20,14 +21,15 @@ TOLERANCE = 0.02  # of the FLOPs to be met
 SCALES = range(8, 80)  # eighths of the published widths
 
 
-def to_match(out: Path, narrow: str, other: str, size: tuple[int, int]) -> Path:
-    """Returns the folder of `narrow` (a model folder of RAFT-small, or "" for random weights)
-    widened until a clip of three frames of `size` costs as many FLOPs as in the preset `other`."""
+def to_match(out: Path, narrow: str, raft: str, other: str, size: tuple[int, int]) -> Path:
+    """Returns the folder of `narrow` (weights of the preset `raft`, or "" for random ones) widened
+    until a clip of three frames of `size` costs as many FLOPs as in the preset `other`."""
     if (out / model_folder.CONFIG).exists():
         return out
     goal = count(models.preset(other), size)
-    place = bisect.bisect_left(SCALES, goal, key=lambda scale: count(_scaled(scale), size))
-    config = _scaled(SCALES[min(place, len(SCALES) - 1)])
+    base = models.preset(raft)
+    place = bisect.bisect_left(SCALES, goal, key=lambda scale: count(_scaled(base, scale), size))
+    config = _scaled(base, SCALES[min(place, len(SCALES) - 1)])
     if abs(count(config, size) / goal - 1) > TOLERANCE:
         raise ValueError(f"no width costs the {goal / 1e9:.1f} GFLOP of {other} within 2 %")
     variables = grown(model_folder.load(Path(narrow)).variables if narrow else {}, config)
@@ -35,9 +37,8 @@ def to_match(out: Path, narrow: str, other: str, size: tuple[int, int]) -> Path:
     return model_folder.save(out, config, variables, name="raft-wide", training=training)
 
 
-def _scaled(scale: int):
-    """Returns RAFT-small with encoders `scale` / 8 times as wide."""
-    base = models.preset("raft-small")
+def _scaled(base, scale: int):
+    """Returns RAFT with encoders `scale` / 8 times as wide."""
     return dataclasses.replace(base, widths=tuple(width // 8 * scale for width in base.widths))
 
 
@@ -59,28 +60,28 @@ def count(config, size: tuple[int, int]) -> float:
 
 
 def grown(variables: dict, config) -> dict:
-    """Returns variables of `config` that compute what `variables` of a narrower network do."""
-    key = jax.random.key(0)
-    rngs = {"params": key, "noise": key}
-    frames = jnp.zeros((1, 2, 128, 128, 3))
-    module: nn.Module = models.build(config)
-    fresh = module.init(rngs, frames, iters=1)
-    flat, old = model_folder.flatten(fresh), model_folder.flatten(variables)
-    full = {name: _placed(np.array(value), old.get(name)) for name, value in flat.items()}
-    return _nested(full)
+    """Returns variables of `config` that compute what `variables` of a narrower network do; what
+    those lack is drawn as RAFT's encoders are (Kaiming, fan out)."""
+    rng, old = np.random.default_rng(0), model_folder.flatten(variables)
+    shapes = model_folder.shapes(config)
+    full = {
+        name: _placed(_drawn(rng, name, shape), old.get(name)) for name, shape in shapes.items()
+    }
+    return traverse_util.unflatten_dict(full, sep="/")
+
+
+def _drawn(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    if name.endswith("kernel"):
+        fan_out = shape[-1] * math.prod(shape[:-2])
+        return rng.normal(0, (2 / fan_out) ** 0.5, shape).astype(np.float32)
+    return np.full(shape, name.endswith(("scale", "var")), np.float32)
 
 
 def _placed(new: np.ndarray, old: np.ndarray | None) -> np.ndarray:
     """Returns `new` with `old` in its first channels; added inputs do not reach given outputs."""
-    if old is None or old.shape == new.shape:
-        return new if old is None else np.asarray(old)
+    if old is None:
+        return new
     if new.ndim == 4:
         new[:, :, :, : old.shape[3]] = 0
     new[tuple(slice(n) for n in old.shape)] = old
     return new
-
-
-def _nested(flat: dict) -> dict:
-    from flax import traverse_util
-
-    return traverse_util.unflatten_dict(flat, sep="/")

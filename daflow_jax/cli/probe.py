@@ -86,7 +86,7 @@ def _features(config, blocks, steps, tap_step):
         for kind in ("query_key", "hidden")
     }
 
-    @functools.partial(jax.jit, static_argnames="first")
+    @jax.jit
     def features(variables, key, frames, first):
         rows, found = frames.shape[1] // config.multiple, {}
         for kind, module in tapped.items():  # XLA merges what both compute
@@ -143,7 +143,7 @@ def exchange(
     features of another sample, "epe_exchanged"."""
     module, key = models.build(config), jax.random.key(seed)
 
-    @functools.partial(jax.jit, static_argnames="first")
+    @jax.jit
     def epe(variables, key, frames, seen, flow, valid, first):
         out = module.apply(
             variables, frames[None], iters, backbone_frames=seen[None], rngs={"noise": key}
