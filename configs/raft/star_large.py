@@ -4,8 +4,7 @@ Like configs/raft/star.py, with RAFT instead of RAFT-small, wider clips and fast
 crops and slow motion make published weights forget fast ones. Run:
     python train.py --config configs/raft/star_large.py --workdir runs/star_large \
         --config.checkpoint.init_from=models/raft-sintel
-The shipped daflow-nano was made with these values after 250 steps of clips of 256 x 384 (its card
-tells all of it). About 0.3 pairs a second on two cores.
+About 0.3 pairs a second on two cores.
 """
 
 import ml_collections

@@ -132,9 +132,10 @@ class Refiner(nn.Module):
         for name, cell in self.grus.items():
             gates, candidate = cell.loop_kernels()
             kernels |= {f"{name}/gates": gates, f"{name}/candidate": candidate}
-        if self.dtype is not None:
-            kernels = jax.tree.map(lambda x: x.astype(self.dtype), kernels)
-        return kernels
+        # without a dtype, 16-bit weights are widened as `promote_dtype` does in the other layers
+        return jax.tree.map(
+            lambda x: x.astype(self.dtype or jnp.promote_types(x.dtype, jnp.float32)), kernels
+        )
 
     def upsample(
         self, net: Float[Array, "p h w d"], flow: Float[Array, "p h w 2"]
