@@ -1,7 +1,7 @@
 """A fair comparison of flow networks on degraded clips: RAFT*, its controls, and DA-Flow.
 
     python -m benchmarks.comparison train OUT --raft models/raft-small
-    python -m benchmarks.comparison eval OUT PAIRS... --degrade calibration:3
+    python -m benchmarks.comparison eval OUT PAIRS... --raft models/raft-small --severities 3,5
     python -m benchmarks.comparison report OUT --docs docs/comparison.md
 
 `train` makes the backbones one after the other, then every arm for every seed, all of them from the
@@ -80,11 +80,15 @@ def main(argv: list[str] | None = None) -> int:
         return error.code
 
 
+def _arms() -> str:
+    return "Arms: " + "; ".join(f"{name}: {arm.text}" for name, arm in ARMS.items())
+
+
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     commands = parser.add_subparsers(required=True)
-    train = commands.add_parser("train", help="train what is not trained yet")
+    train = commands.add_parser("train", help="train what is not trained yet", epilog=_arms())
     train.set_defaults(run=run_train)
     train.add_argument("out", type=Path)
     train.add_argument("--preset", choices=PRESETS, default="nano", help="sizes (nano)")

@@ -20,6 +20,7 @@ from daflow_jax.io import atomic
 
 REFERENCE = "raft-star"
 UNTOUCHED, RESTORED = "published", "restored"
+_MARK = "<!-- tables -->\n"  # what stands above it in the page is written by hand and stays
 _HEAD = ("network", "seeds", "EPE", "by seed", "against RAFT*", "p")
 
 
@@ -46,7 +47,6 @@ def add_commands(commands: Any) -> None:
     report.set_defaults(run=run_report)
     report.add_argument("out", type=Path)
     report.add_argument("--docs", type=Path, default=Path("docs/comparison.md"))
-    report.add_argument("--title", default="RAFT*, its controls and DA-Flow")
 
 
 def run_eval(args: argparse.Namespace) -> int:
@@ -70,8 +70,8 @@ def run_report(args: argparse.Namespace) -> int:
     record = {"schema": 1, "conditions": found, "runs": runs}
     atomic.write_text(args.docs.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
     tables = "\n\n".join(_table(condition) for condition in found)
-    before, mark, _ = args.docs.read_text().partition("<!-- tables -->\n")
-    atomic.write_text(args.docs, f"{before}{mark}\n{tables}\n")
+    head = args.docs.read_text() if args.docs.exists() else "# RAFT*, its controls and DA-Flow\n\n"
+    atomic.write_text(args.docs, f"{head.partition(_MARK)[0]}{_MARK}\n{tables}\n")
     return 0
 
 

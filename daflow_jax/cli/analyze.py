@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         **options.examples(
             "daflow analyze pairs --model runs/lift/export/best --degrade calibration:3",
             "daflow analyze --generated 24 --model my_restorer --blocks all --steps 1,10",
-            "daflow analyze pairs --model daflow-nano --degrade calibration:3 --exchange",
+            "daflow analyze pairs --model my_daflow --degrade calibration:3 --exchange",
         ),
     )
     parser.add_argument("pairs", nargs="*", metavar="PAIRS", help="folders of pairs, as in eval")

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import robustness
 from daflow_jax import api, model_folder
 
-BOUND = {"clean": 1.5, "calibration:3": 3.0}  # pixels; zero flow has 10.5 on these clips
+BOUND = {"clean": 1.5, "calibration:3": 3.0}  # pixels
 SHIPPED = "daflow-nano"
 
 
