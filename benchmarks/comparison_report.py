@@ -15,6 +15,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks import robustness
+from daflow_jax import errors
 from daflow_jax.cli import intervals, measure
 from daflow_jax.io import atomic
 
@@ -51,7 +52,9 @@ def add_commands(commands: Any) -> None:
 
 def run_eval(args: argparse.Namespace) -> int:
     """Returns the exit code of the ladder's run over all arms that are trained."""
-    arms = sorted(path for path in (args.out / "arms").iterdir() if (path / "done").exists())
+    arms = sorted(path.parent for path in args.out.glob("arms/*/done"))
+    if not arms:
+        raise errors.UserError(args.out, "holds no finished arm", "Run `comparison train` first")
     models = [f"{path.name}={path / 'export/last'}" for path in arms]
     words = ["run", str(args.out / "eval"), *args.pairs, "--generated", args.generated]
     words += ["--size", args.size, "--types", args.types, "--severities", args.severities]

@@ -14,6 +14,7 @@ one of the same weights, settings and data is not computed again. What fails is 
 import argparse
 import hashlib
 import json
+import re
 import sys
 import time
 import zlib
@@ -146,9 +147,7 @@ def _methods(args, failures) -> Iterator[tuple[str, methods.Method]]:
         method = methods.of_model(model, args.iters, None, None)
         method.name = name or model.name
         yield method.name, method
-    for word in args.restored:
-        name, _, folders = word.partition("=")
-        restorer, _, folder = folders.partition(":")
+    for name, restorer, folder in args.restored:
         first = api.load_restorer(restorer, device=args.device, seed=args.seed)
         model = api.load(folder, device=args.device, precision=args.precision, seed=args.seed)
         method = methods.of_restored(first, model, args.iters)
@@ -209,6 +208,13 @@ def _types(text: str) -> tuple[str, ...]:
     return names
 
 
+def _restored(text: str) -> tuple[str, ...]:
+    match = re.fullmatch(r"([^=]+)=([^:]+):(.+)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=RESTORER:FOLDER")
+    return match.groups()
+
+
 def _severities(text: str) -> tuple[int, ...]:
     return tuple(sorted({options.at_least(1)(part) for part in text.split(",")}))
 
@@ -231,7 +237,12 @@ def main(words: list[str] | None = None) -> int:
     work.add_argument("--model", action="append", default=[], metavar="NAME=FOLDER")
     text = "restore the frames, then estimate"
     work.add_argument(
-        "--restored", action="append", default=[], metavar="NAME=RESTORER:FOLDER", help=text
+        "--restored",
+        type=_restored,
+        action="append",
+        default=[],
+        metavar="NAME=RESTORER:FOLDER",
+        help=text,
     )
     work.add_argument("--baseline", default="", metavar="LIST", help="of zero,dis,farneback")
     work.add_argument("--types", type=_types, help="all, or a list (pairs: 8, clips: all)")

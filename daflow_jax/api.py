@@ -48,7 +48,7 @@ class Model:
                 layers and their weights, and the axes combine.
             precision: "fp32", or "bf16" for the layers; correlation and flow stay float32.
             seed: of the noise that diffusion models start from.
-            layout: batch, size buckets, tiles.
+            layout: batch, size buckets, tiles, smaller sizes to begin with.
             tell: called like `print` with text about compiling and memory.
         """
         if precision not in ("fp32", "bf16"):
@@ -75,6 +75,13 @@ class Model:
     def iters(self) -> int:
         """Refinement steps unless asked otherwise: what the weights came with, or the network's."""
         return self.meta.get("defaults", {}).get("iters", self.config.iters)
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """Smaller sizes that are estimated first: as asked for, or what the weights came with."""
+        if self.layout.scales is not None:
+            return self.layout.scales
+        return tuple(self.meta.get("defaults", {}).get("scales", ()))
 
     @property
     def num_parameters(self) -> int:
@@ -174,7 +181,9 @@ class Model:
             raise errors.UserError(
                 name, f"{self.name} has no diffusion backbone", "Leave it out or use daflow-nano"
             )
-        return Estimator(self.runner, options, self.layout)
+        if not self.scales:
+            return Estimator(self.runner, options, self.layout)
+        return predict.CoarseToFine(self.runner, options, self.layout, self.scales)
 
 
 class Flows(Stream):

@@ -352,7 +352,8 @@ def _record(config, parts, source, data, model, task, mesh):
 
 def _saver(model, config):
     def save(folder, variables, record):
-        defaults = {"iters": config["task"]["iters"]} if "iters" in config["task"] else None
+        task = config["task"]
+        defaults = {key: task[key] for key in ("iters", "scales") if task.get(key)}
         name, plain = config["model"]["name"], models.unrolled(model)
         model_folder.save(
             folder, plain, loops.unrolled(variables), name=name, defaults=defaults, training=record

@@ -30,7 +30,13 @@ def one_device(monkeypatch):
     monkeypatch.setattr(jax, "devices", lambda *args: devices)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def _timed(path):
+    """Returns a configuration's file; those of the published size are traced for half a minute."""
+    marks = pytest.mark.slow if path.stem.endswith("_base") else ()
+    return pytest.param(path, id=f"{path.parent.name}-{path.stem}", marks=marks)
+
+
+@pytest.mark.parametrize("path", map(_timed, FILES))
 def test_config_builds_and_a_step_has_shapes(path):
     e = experiment.build(_config(path))
     scene, size = e.config["data"]["scene"], e.train.batch_size

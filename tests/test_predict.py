@@ -161,6 +161,49 @@ def test_a_stream_wants_frames_and_forgets_init_flow_at_a_reset():
     assert [start is None for start in runner.starts] == [False, True, True]
 
 
+class Patient(Recorder):
+    """Stands in for a network that stays where it starts, and starts at a sixteenth of the width
+    to the right and at no height."""
+
+    def __call__(self, clips, options, init_flow=None):
+        b, f, h, w, _ = clips.shape
+        if init_flow is None:
+            init_flow = np.zeros((b, f - 1, h // 8, w // 8, 2), np.float32)
+            init_flow[..., 0] = w / 128
+        self.calls.append(clips)
+        self.starts.append(init_flow)
+        return 8 * init_flow.repeat(8, 2).repeat(8, 3)[None], init_flow
+
+
+def coarse(runner, *scales, **layout):
+    return predict.CoarseToFine(runner, predict.Options(), predict.Layout(**layout), scales)
+
+
+def test_each_size_starts_from_the_flow_of_the_smaller_one_in_its_own_pixels():
+    runner = Patient()
+    flow = predict.run_clip(coarse(runner, 0.25, 0.5, bucket=8), ramp(3, (512, 1024))).flow
+    assert [call.shape[2:4] for call in runner.calls] == [(128, 256), (256, 512), (512, 1024)]
+    assert [round(float(start[..., 0].max() * 8), 3) for start in runner.starts] == [16, 32, 64]
+    np.testing.assert_allclose(flow, np.broadcast_to(np.float32([64, 0]), flow.shape), atol=1e-4)
+
+
+def test_sizes_too_small_to_tell_anything_are_left_out_and_max_size_holds_for_all():
+    runner = Patient()
+    predict.run_clip(coarse(runner, 0.25, 0.5, bucket=8), ramp(2, (180, 360)))
+    assert [call.shape[2:4] for call in runner.calls] == [(128, 184), (184, 360)]
+    runner = Patient()
+    flow = predict.run_clip(coarse(runner, 0.5, bucket=8, max_size=512), ramp(2, (512, 1024))).flow
+    assert [call.shape[2:4] for call in runner.calls] == [(128, 256), (256, 512)]
+    np.testing.assert_allclose(flow[..., 0], 64, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(512, 1024), (371, 613)])
+def test_a_given_start_goes_through_every_size(size):
+    init = np.full((1, *size, 2), [24.0, -8.0], np.float32)
+    flow = predict.run_clip(coarse(Patient(), 0.25, 0.5), ramp(2, size), init_flow=init).flow
+    np.testing.assert_allclose(flow, init, atol=1e-3)
+
+
 def test_max_size_returns_pixels_of_the_given_frames():
     runner = Recorder()
     result = predict.run_clip(estimator(runner, max_size=128, bucket=8), ramp(2, (256, 256)))
@@ -199,8 +242,16 @@ def test_memory_errors_without_words_are_told_as_well():
 @pytest.mark.parametrize("size", [(128, 128), (300, 520), (257, 400)])
 def test_tiles_blend_to_what_each_of_them_saw(size):
     frames = np.random.default_rng(0).random((3, *size, 3), np.float32)
-    blended = tiles.blended(frames, (256, 256), lambda part: part[None, :-1, ..., :2])
+    blended = tiles.blended(frames, None, (256, 256), lambda part, _: part[None, :-1, ..., :2])
     np.testing.assert_allclose(blended, frames[None, :-1, ..., :2], atol=1e-6)
+
+
+def test_tiles_start_from_their_part_of_the_flow():
+    start = np.random.default_rng(0).random((2, 40, 72, 2), np.float32)
+    frames = np.zeros((3, 320, 576, 3), np.float32)
+    run = lambda part, low: np.repeat(np.repeat(low, 8, 1), 8, 2)[None]  # noqa: E731
+    blended = tiles.blended(frames, start, (256, 256), run)
+    np.testing.assert_allclose(blended[0, :, ::8, ::8], start, atol=1e-6)
 
 
 def test_consistency_trusts_flow_that_leads_back_inside_the_frame():

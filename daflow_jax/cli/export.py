@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing the folder."""
     if args.format == "folder":
         return export_folder.run(args)
-    from daflow_jax import api
+    from daflow_jax import api, predict
     from daflow_jax.io import atomic
 
     out = Path(args.out)
@@ -75,7 +75,12 @@ def run(args: argparse.Namespace) -> int:
     options.start(args)
     talk = console.Console(args.quiet)
     model = api.load(
-        args.model, device=args.device, precision=args.precision, seed=args.seed, tell=talk.note
+        args.model,
+        device=args.device,
+        precision=args.precision,
+        seed=args.seed,
+        layout=predict.Layout(scales=args.scales),
+        tell=talk.note,
     )
     blob, exported = export_model(model, args)
     signature = _signature(args, model, exported, len(blob))
@@ -116,25 +121,45 @@ def _platforms(text):
 
 def _function(model, args):
     import jax
-    import jax.numpy as jnp
 
     from daflow_jax import predict
+    from daflow_jax.ops import scales
+    from daflow_jax.predict import coarse_to_fine
 
     estimator = model.estimator(args.iters, False, args.denoise_steps, args.tap_step)
-    around = predict.fit(args.size, model.config.multiple)
-    widths = ((0, 0), (0, 0), tuple(around[:2]), tuple(around[2:]), (0, 0))
     variables, seed = jax.device_get(model.variables), model.seed
     apply = predict.network(model.module, estimator.options, model.runner.place)
 
     def flow(frames):
-        padded = jnp.pad(frames, widths, mode="edge")
+        found = None
+        for size in (*coarse_to_fine.sizes(args.size, model.scales), args.size):
+            found = at(scales.images_at(frames, size), found)
+        return found
+
+    def at(frames, before):
+        """Returns the flow of frames, begun from that of smaller ones."""
+        height, width = frames.shape[2:4]
+        around = predict.fit((height, width), model.config.multiple)
+        start = ()
+        if before is not None:
+            start = (scales.start_of(_padded(scales.flow_at(before, (height, width)), around)),)
         with jax.default_matmul_precision(model.runner.precision or "default"):
-            flows, _ = apply(variables, jax.random.key(seed), padded)
-        height, width = args.size
-        top, left = around.top, around.left
-        return flows[-1][:, :, top : top + height, left : left + width, :2]
+            padded = _padded(frames, around)
+            flows, _ = apply(variables, jax.random.key(seed), padded, *start)
+        rows, columns = (
+            slice(around.top, around.top + height),
+            slice(around.left, around.left + width),
+        )
+        return flows[-1][:, :, rows, columns, :2]
 
     return flow
+
+
+def _padded(images, around):
+    import jax.numpy as jnp
+
+    widths = ((0, 0), (0, 0), tuple(around[:2]), tuple(around[2:]), (0, 0))
+    return jnp.pad(images, widths, mode="edge")
 
 
 def _signature(args, model, exported, size):
@@ -144,6 +169,7 @@ def _signature(args, model, exported, size):
         "format": args.format,
         "model": {"name": model.name, "sha256": model.meta.get("sha256")},
         "iters": args.iters or model.iters,
+        "scales": list(model.scales),
         "precision": args.precision,
         "platforms": list(exported.platforms),
         "bytes": size,

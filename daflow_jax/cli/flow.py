@@ -181,6 +181,7 @@ def _manifest(args, model):
         "name": model.name,
         "sha256": model.meta.get("sha256"),
         "iters": args.iters or model.iters,
+        "scales": list(model.scales),
         "denoise_steps": args.denoise_steps,
         "tap_step": args.tap_step,
         "precision": args.precision,

@@ -109,6 +109,7 @@ def _record(args, model) -> dict[str, Any]:
         "name": model.name,
         "sha256": model.meta.get("sha256"),
         "iters": args.iters,
+        "scales": list(model.scales),
         "denoise_steps": args.denoise_steps,
         "tap_step": args.tap_step,
         "max_size": args.max_size,

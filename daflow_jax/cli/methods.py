@@ -84,6 +84,7 @@ def of_model(model: Any, iters: int | None, denoise_steps: int | None, tap_step:
         "params": model.num_parameters,
         **settings,
         "iters": iters or model.iters,
+        "scales": list(model.scales),
         "precision": model.precision,
         "seed": model.seed,
     }

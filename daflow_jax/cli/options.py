@@ -67,6 +67,12 @@ def add_model(parser: argparse.ArgumentParser, many: bool = False) -> None:
         metavar="N",
         help="refinement steps (the model's own, most often 12)",
     )
+    model.add_argument(
+        "--scales",
+        type=_scales,
+        metavar="A,B|none",
+        help="sizes estimated first, such as 0.25,0.5 (the model's own)",
+    )
     model.add_argument("--denoise-steps", type=at_least(1), metavar="N", help="diffusion steps (1)")
     model.add_argument(
         "--tap-step", type=at_least(0), metavar="K", help="denoising step that is read (0)"
@@ -128,6 +134,18 @@ def _tile(text):
     return text if text in ("auto", "off") else size(text)
 
 
+def _scales(text):
+    """Returns (0.25, 0.5) of "0.25,0.5" and () of "none"."""
+    if text == "none":
+        return ()
+    if not re.fullmatch(r"0?\.\d+(,0?\.\d+)*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not none or numbers below 1: 0.25,0.5")
+    found = tuple(float(part) for part in text.split(","))
+    if 0 in found or list(found) != sorted(set(found)):
+        raise argparse.ArgumentTypeError(f"{text!r} does not ascend from above 0: 0.25,0.5")
+    return found
+
+
 def start(args: argparse.Namespace) -> None:
     """Prepares JAX for a command: no GPU pre-allocation, compiled programs kept between runs."""
     if "XLA_PYTHON_CLIENT_PREALLOCATE" not in os.environ:
@@ -150,7 +168,7 @@ def load(args: argparse.Namespace, name: str, tell: Any) -> Any:
     """Returns the model called `name` on the device and in the form that the options ask for."""
     from daflow_jax import api, predict
 
-    layout = predict.Layout(args.batch, args.bucket, args.tile, args.max_size)
+    layout = predict.Layout(args.batch, args.bucket, args.tile, args.max_size, args.scales)
     model = api.load(
         name,
         device=args.device,

@@ -129,6 +129,7 @@ def _head(args, layout: str, model) -> dict[str, Any]:
             "name": model.name,
             "sha256": model.meta.get("sha256"),
             "iters": args.iters or model.iters,
+            "scales": list(model.scales),
             "init": args.init,
             "precision": model.precision,
             "seed": model.seed,

@@ -1,5 +1,6 @@
 """From frames of any size to flow of the same size: pad, window, batch, tile, run, crop."""
 
+from daflow_jax.predict.coarse_to_fine import CoarseToFine
 from daflow_jax.predict.estimate import Estimator, Layout
 from daflow_jax.predict.frames import as_frames
 from daflow_jax.predict.padding import Padding, crop, fit, pad
@@ -11,6 +12,7 @@ from daflow_jax.predict.stream import Stream, run_clip
 __all__ = [
     "COLOR_FIXES",
     "ClipRestorer",
+    "CoarseToFine",
     "Estimator",
     "Layout",
     "Options",

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from daflow_jax import errors
-from daflow_jax.ops import resize
+from daflow_jax.ops import resize, scales
 from daflow_jax.predict import memory, padding, tiles
 from daflow_jax.predict.runner import Options, Runner
 
@@ -22,13 +22,15 @@ class Layout(NamedTuple):
 
     batch: pairs at once, None = by size and device. bucket: padded sizes are multiples of this, so
     that few programs are compiled. tile: "auto" (only when memory is short), "off" or (height,
-    width). max_size: longer frames are estimated at this longest side, in pixels.
+    width). max_size: longer frames are estimated at this longest side, in pixels. scales: smaller
+    sizes that are estimated first (`CoarseToFine`), None = what the weights came with.
     """
 
     batch: int | None = None
     bucket: int = 64
     tile: str | tuple[int, int] = "auto"
     max_size: int | None = None
+    scales: tuple[float, ...] | None = None
 
 
 class Estimator:
@@ -39,6 +41,14 @@ class Estimator:
         self.window = runner.config.frames
         self._tile = layout.tile if isinstance(layout.tile, tuple) else None
         self._most: int | None = None
+
+    def estimated(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Returns the (height, width) at which frames of `size` are estimated, before padding."""
+        longest = self.layout.max_size
+        height, width = size
+        if longest is not None and max(size) > longest:
+            height, width = (max(round(length * longest / max(size)), 2) for length in size)
+        return height, width
 
     def batch(self, size: tuple[int, int]) -> int:
         """Returns how many pairs of frames of (height, width) to estimate at once."""
@@ -64,7 +74,7 @@ class Estimator:
             fill: run at least so many pairs, by repeating the last frame, to reuse a program.
         """
         size, pairs = frames.shape[1:3], len(frames) - 1
-        small = self._shrunk(size)
+        small = self.estimated(size)
         if small != size:
             frames = np.asarray(_resize(frames, small))
         around = padding.fit(small, self._multiple())
@@ -81,14 +91,20 @@ class Estimator:
     def low(self, flow: np.ndarray) -> np.ndarray:
         """Returns flow (n, h, w, 2) in pixels as mean on the 1/8 grid of the padded frames."""
         size = flow.shape[1:3]
-        small = self._shrunk(size)
+        small = self.estimated(size)
         if small != size:
             scale = np.array([small[1] / size[1], small[0] / size[0]], np.float32)
             flow = np.asarray(_resize(flow, small)) * scale
         flow = padding.pad(flow, padding.fit(small, self._multiple()))
-        pairs, height, width, _ = flow.shape
-        blocks = flow.reshape(pairs, height // 8, 8, width // 8, 8, 2)
-        return blocks.mean(axis=(2, 4)).astype(np.float32) / 8
+        return np.asarray(scales.start_of(jnp.asarray(flow, jnp.float32)))
+
+    def high(self, low: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Returns flow (n, h, w, 2) in pixels of frames of `size` from what `low` gives."""
+        small = self.estimated(size)
+        around = padding.fit(small, self._multiple())
+        fine = 8 * low.shape[1], 8 * low.shape[2]
+        flow = padding.crop(np.asarray(scales.flow_at(jnp.asarray(low), fine)), around)
+        return np.asarray(scales.flow_at(jnp.asarray(flow), size))
 
     def _multiple(self):
         return math.lcm(self.layout.bucket, self.runner.place.multiple(self.runner.config.multiple))
@@ -104,14 +120,7 @@ class Estimator:
 
     def _padded(self, size):
         place, multiple = self.runner.place, self.runner.config.multiple
-        return place.padded(self._shrunk(size), multiple, self.layout.bucket)
-
-    def _shrunk(self, size) -> tuple[int, int]:
-        longest = self.layout.max_size
-        height, width = size
-        if longest is not None and max(size) > longest:
-            height, width = (max(round(length * longest / max(size)), 2) for length in size)
-        return height, width
+        return place.padded(self.estimated(size), multiple, self.layout.bucket)
 
     def _run(self, frames, init_flow):
         """Runs padded frames; on exhausted memory fewer at once, then in tiles."""
@@ -119,7 +128,7 @@ class Estimator:
             return self._halves(frames, init_flow, self._most)
         try:
             if self._tile and (frames.shape[1] > self._tile[0] or frames.shape[2] > self._tile[1]):
-                return tiles.blended(frames, self._tile, self._flows), None
+                return tiles.blended(frames, init_flow, self._tile, self._flows), None
             return self._network(frames, init_flow)
         except (memory.OutOfMemory, MemoryError, jax.errors.JaxRuntimeError) as error:
             if not memory.is_exhausted(error):
@@ -152,8 +161,8 @@ class Estimator:
         height, width = self._tile
         self.runner.tell(f"out of memory ({first}); retrying with tiles of {height}x{width}")
 
-    def _flows(self, frames):
-        return self._network(frames)[0]
+    def _flows(self, frames, init_flow):
+        return self._network(frames, init_flow)[0]
 
     def _network(self, frames, init_flow=None):
         """Returns flows (m, n, h, w, 2) and low (n, h/8, w/8, 2) of whole windows of frames."""

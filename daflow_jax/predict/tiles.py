@@ -35,16 +35,27 @@ def ramp(tile: tuple[int, int], overlap: int = OVERLAP) -> np.ndarray:
 
 
 def blended(
-    frames: np.ndarray, tile: tuple[int, int], run: Callable[[np.ndarray], np.ndarray]
+    frames: np.ndarray,
+    init_flow: np.ndarray | None,
+    tile: tuple[int, int],
+    run: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
 ) -> np.ndarray:
-    """Returns flows (m, n, h, w, c) of frames (n+1, h, w, 3), from `run` on every tile."""
+    """Returns flows (m, n, h, w, c) of frames (n+1, h, w, 3), from `run` on every tile.
+
+    init_flow: (n, h/8, w/8, 2), the start of the whole frames, whose part each tile is given.
+    """
     height, width = frames.shape[1:3]
     total, weight = np.zeros(0, np.float32), np.zeros((height, width, 1), np.float32)
     for rows, columns in windows((height, width), tile):
-        flows = run(np.ascontiguousarray(frames[:, rows, columns]))
+        start = None if init_flow is None else init_flow[:, _eighth(rows), _eighth(columns)]
+        flows = run(np.ascontiguousarray(frames[:, rows, columns]), start)
         if not total.size:
             total = np.zeros((*flows.shape[:2], height, width, flows.shape[-1]), np.float32)
         soft = ramp(flows.shape[2:4])
         total[:, :, rows, columns] += flows * soft
         weight[rows, columns] += soft
     return total / weight
+
+
+def _eighth(span: slice) -> slice:
+    return slice(span.start // 8, -(-span.stop // 8))

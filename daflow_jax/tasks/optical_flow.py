@@ -13,7 +13,7 @@ from daflow_jax.losses import mixture_of_laplace, sequence
 from daflow_jax.metrics import flow as metrics
 from daflow_jax.metrics import mean
 from daflow_jax.models.flow_output import FlowOutput
-from daflow_jax.ops import laplace
+from daflow_jax.ops import laplace, scales
 from daflow_jax.tasks import base
 
 
@@ -31,6 +31,10 @@ class OpticalFlow:
             the length in pixels from which targets are left out.
         batch_norm: "train" (batch statistics, updated) or "frozen" (running statistics; scale and
             bias still learn), as RAFT does after its first stage.
+        scales: smaller sizes that are estimated first, ascending, in (0, 1): the refinement of each
+            size starts from the flow of the one before, as in `predict.CoarseToFine`. All sizes
+            learn, each in its own pixels; gradients do not cross sizes. Every size must fit the
+            network (multiples of 8 and at least 128 pixels for RAFT).
     """
 
     module: base.Network
@@ -38,11 +42,16 @@ class OpticalFlow:
     gamma: float = 0.8
     max_flow: float = 400.0
     batch_norm: str = "frozen"
+    scales: tuple[float, ...] = ()
     best = "-epe"
 
     def __post_init__(self):
         if self.batch_norm not in ("train", "frozen"):
             raise ValueError(f"batch_norm is {self.batch_norm!r}; write 'train' or 'frozen'")
+        if any(not 0 < scale < 1 for scale in self.scales):
+            raise ValueError(
+                f"scales is {self.scales}; write sizes between 0 and 1, such as (0.5,)"
+            )
 
     def init(self, rng: jax.Array, batch: batches.Batch) -> dict[str, Any]:
         """Returns the module's variables; parameters depend on no batch size."""
@@ -51,23 +60,26 @@ class OpticalFlow:
 
     def loss(self, params, aux, batch: batches.Batch, rng: jax.Array) -> base.LossOut:
         """Returns the loss, the error of the last prediction, and new batch statistics."""
-        out, aux = self._apply(params, aux, batch["lq"], rng, train=True)
+        outs, aux = self._estimate(params, aux, batch["lq"], rng, train=True)
         valid = usable(batch)
-        target = batch["flow"], valid.astype(jnp.float32)
-        loss, weight = self._objective(out, *target), self._weight(out, *target)
+        targets = [_target(batch["flow"], valid, out) for out in outs]
+        losses = [self._objective(out, *target) for out, target in zip(outs, targets, strict=True)]
+        loss, out = sum(losses[1:], losses[0]) / len(losses), outs[-1]
+        weight = self._weight(out, *targets[-1])
         near = valid & (jnp.linalg.norm(batch["flow"], axis=-1) < self.max_flow)
         return base.LossOut(loss, _errors(out.flows[-1], batch["flow"], near), aux, weight)
 
     def evaluate(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, mean.Mean]:
         """Returns epe (pixels) and the shares of pixels wrong by more than 1, 3 and 5 pixels."""
-        out, _ = self._apply(params, aux, batch["lq"], rng, train=False)
-        return _errors(out.flows[-1], batch["flow"], usable(batch))
+        outs, _ = self._estimate(params, aux, batch["lq"], rng, train=False)
+        return _errors(outs[-1].flows[-1], batch["flow"], usable(batch))
 
     def pictures(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, np.ndarray]:
         """Returns the first pair: lq, hq, flow, target (one colour scale), error, uncertainty."""
         first = cast(batches.Batch, jax.tree.map(lambda x: jnp.asarray(x[:1]), batch))
         run = jax.jit(
-            lambda p, a, x, r: self._apply(p, a, x, r, train=False)[0], out_shardings=base.whole()
+            lambda p, a, x, r: self._estimate(p, a, x, r, train=False)[0][-1],
+            out_shardings=base.whole(),
         )
         out = run(params, aux, first["lq"], rng)
         flow, target = np.asarray(out.flows[-1, 0, 0]), np.asarray(first["flow"][0, 0])
@@ -109,11 +121,24 @@ class OpticalFlow:
         config = cast(Any, self.module).config
         return config.var_min, config.var_max
 
-    def _apply(self, params, aux, frames, rng, train: bool) -> tuple[FlowOutput, Any]:
+    def _estimate(self, params, aux, frames, rng, train: bool) -> tuple[list[FlowOutput], Any]:
+        """Returns what the network says at every size, the whole one last, and new `aux`."""
+        outs, start = [], None
+        for scale in (*self.scales, 1.0):
+            size = _scaled(frames, scale)
+            if outs:
+                coarse = jax.lax.stop_gradient(outs[-1].flows[-1])
+                start = scales.start_of(scales.flow_at(coarse, size))
+            small = frames if scale == 1.0 else scales.images_at(frames, size)
+            out, aux = self._apply(params, aux, small, start, rng, train)
+            outs.append(out)
+        return outs, aux
+
+    def _apply(self, params, aux, frames, start, rng, train: bool) -> tuple[FlowOutput, Any]:
         variables, keys = {"params": params, **aux}, {"noise": rng}
         learn_norm = train and self.batch_norm == "train" and "batch_stats" in aux
         options: dict[str, Any] = dict(
-            iters=self.iters, all_iterations=train, train=learn_norm, rngs=keys
+            iters=self.iters, all_iterations=train, train=learn_norm, rngs=keys, init_flow=start
         )
         if not learn_norm:
             out = self.module.apply(variables, frames, **options)
@@ -128,6 +153,19 @@ def usable(batch: batches.Batch) -> jax.Array:
     if "weight" in batch:
         valid = valid & (batch["weight"] > 0)[:, None, None, None]
     return valid
+
+
+def _scaled(frames, scale: float) -> tuple[int, int]:
+    height, width = frames.shape[2:4]
+    return round(scale * height), round(scale * width)
+
+
+def _target(flow, valid, out: FlowOutput) -> tuple[jax.Array, jax.Array]:
+    """Returns the true flow at the size of `out`, and where it counts as 0. or 1."""
+    height, width = out.flows.shape[-3:-1]
+    if (height, width) != flow.shape[-3:-1]:
+        flow, valid = scales.target_at(flow, valid, (height, width))
+    return flow, valid.astype(jnp.float32)
 
 
 def flow_pictures(flow: np.ndarray, target: np.ndarray, valid: np.ndarray) -> dict[str, np.ndarray]:

@@ -103,6 +103,7 @@ def test_models_of_three_frames_get_the_real_third_one(daflow, tmp_path, monkeyp
 
     class Model:
         name, meta, num_parameters, iters, precision, seed = "three", {}, 0, 1, "fp32", 0
+        scales = ()
         config = types.SimpleNamespace(frames=3, uncertainty=False)
         runner = types.SimpleNamespace(compile_seconds=0.0, peak_bytes=0)
 

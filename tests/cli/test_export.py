@@ -12,18 +12,21 @@ from tests import tiny
 
 
 def test_the_artefact_gives_the_flow_of_the_model(daflow, model, tmp_path, capsys):
-    code, out, _ = daflow("export", "--model", model, "--size", "100x120", "--out", "served")
-    assert code == 0 and "flow.stablehlo" in out
+    words = ("--size", "100x120", "--scales", 0.9, "--out", "served")
+    code, out, err = daflow("export", "--model", model, *words)
+    assert code == 0 and "flow.stablehlo" in out, err
     signature = json.loads((tmp_path / "served/signature.json").read_text())
     assert signature["inputs"][0]["shape"] == [1, 2, 100, 120, 3]
+    assert signature["scales"] == [0.9]
     assert signature["outputs"][0]["shape"] == [1, 1, 100, 120, 2]
     frames = tiny.frames(2)
     blob = bytearray((tmp_path / "served/flow.stablehlo").read_bytes())
     served = jax.jit(export.deserialize(blob).call)((frames / np.float32(255))[None])
     layout = tiny.model().layout
-    tiny.model().layout = layout._replace(bucket=8)
+    tiny.model().layout = layout._replace(bucket=8, scales=(0.9,))
     expected = tiny.model()((frames[0], frames[1]))
     tiny.model().layout = layout
+    assert np.abs(expected - tiny.model()((frames[0], frames[1]))).max() > 1e-2
     np.testing.assert_allclose(served[0, 0], expected, atol=1e-4)
 
 

@@ -72,6 +72,7 @@ def _gradient(config):
     return jax.jit(jax.value_and_grad(functools.partial(_objective, config)))(values)
 
 
+@pytest.mark.slow
 def test_a_loop_with_recomputation_computes_what_its_blocks_compute():
     value, plain = _gradient(PLAIN)
     again, looped = _gradient(dataclasses.replace(LOOPED, remat="full"))

@@ -31,7 +31,9 @@ def _unrolled(plan, kernels, corr, terms, state):
     return jax.tree.map(lambda *xs: jnp.stack(xs), *states)
 
 
-@pytest.mark.parametrize("small, spare", [(False, correlation.SPARE), (True, 0)])
+@pytest.mark.parametrize(
+    "small, spare", [(False, correlation.SPARE), pytest.param(True, 0, marks=pytest.mark.slow)]
+)
 def test_values_and_gradients_equal_the_unrolled_loop(monkeypatch, small, spare):
     module, variables, corr, (net, context, flow) = _setup(small, spare)
 

@@ -122,6 +122,48 @@ def test_hq_never_reaches_the_flow_network():
     assert outs[0] == outs[1]
 
 
+class Slider(nn.Module):
+    """Moves everything to the right: by `speed` times the width, then by 1 from where it starts."""
+
+    @nn.compact
+    def __call__(self, frames, iters=12, *, init_flow=None, train=False, all_iterations=False):
+        b, f, h, w, _ = frames.shape
+        speed = self.param("speed", nn.initializers.constant(0.125), ())
+        if init_flow is None:
+            init_flow = jnp.broadcast_to(speed * w, (b, f - 1, h // 8, w // 8, 1)) / 8
+            init_flow = jnp.concatenate([init_flow, jnp.zeros_like(init_flow)], -1)
+        else:
+            init_flow = init_flow + speed * jnp.array([1.0, 0.0])  # 1/8 of the grid: one pixel
+        flow = 8 * init_flow.repeat(8, 2).repeat(8, 3)
+        return FlowOutput(flow[None], init_flow)
+
+
+def test_sizes_are_estimated_in_turn_and_each_learns_in_its_own_pixels():
+    task = tasks.OpticalFlow(Slider(), iters=1, scales=(0.25, 0.5))
+    batch = jax.tree.map(jnp.asarray, batches.zeros(2, 2, 32, 64))
+    target = jnp.zeros_like(batch["flow"]).at[..., 0].set(20.0)
+    batch = batch | {"flow": target, "valid": jnp.ones_like(batch["valid"])}
+    params, aux = _split(task.init(jax.random.key(0), batch))
+
+    def loss(params):
+        return task.loss(params, aux, batch, jax.random.key(0)).loss
+
+    # 16 wide: flow 2 of 5; 32 wide: 2 * 2 + 1 = 5 of 10; 64 wide: 2 * 5 + 1 = 11 of 20
+    errors_x = np.array([3.0, 5.0, 9.0])
+    np.testing.assert_allclose(loss(params), (errors_x / 2).mean(), rtol=1e-5)
+    np.testing.assert_allclose(jax.grad(loss)(params)["speed"], -(16 + 8 + 8) / 2 / 3, rtol=1e-5)
+    found = task.evaluate(params, aux, batch, jax.random.key(0))["epe"]
+    np.testing.assert_allclose(found.compute(), 9.0, rtol=1e-5)
+    hole = batch | {"valid": batch["valid"].at[:, :, :16].set(False)}
+    np.testing.assert_allclose(  # invalid rows take their neighbours with them, no more
+        task.loss(params, aux, hole, jax.random.key(0)).loss,
+        (errors_x / 2 * np.array([3, 7, 16]) / np.array([8, 16, 32])).mean(),
+        rtol=1e-5,
+    )
+    with pytest.raises(ValueError, match="write sizes between 0 and 1"):
+        tasks.OpticalFlow(Slider(), scales=(2.0,))
+
+
 def test_padded_evaluation_is_exact():
     task = tasks.OpticalFlow(TinyFlow(), iters=2)
     e = toy.experiment(task=task, example=batches.zeros(1, *SIZE), frozen=(), devices=8)
