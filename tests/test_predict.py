@@ -189,8 +189,8 @@ def test_each_size_starts_from_the_flow_of_the_smaller_one_in_its_own_pixels():
 
 def test_sizes_too_small_to_tell_anything_are_left_out_and_max_size_holds_for_all():
     runner = Patient()
-    predict.run_clip(coarse(runner, 0.25, 0.5, bucket=8), ramp(2, (180, 360)))
-    assert [call.shape[2:4] for call in runner.calls] == [(128, 184), (184, 360)]
+    predict.run_clip(coarse(runner, 0.25, 0.5, bucket=8), ramp(2, (200, 400)))
+    assert [call.shape[2:4] for call in runner.calls] == [(128, 200), (200, 400)]
     runner = Patient()
     flow = predict.run_clip(coarse(runner, 0.5, bucket=8, max_size=512), ramp(2, (512, 1024))).flow
     assert [call.shape[2:4] for call in runner.calls] == [(128, 256), (256, 512)]

@@ -8,8 +8,7 @@ from scratch, which wants --config.optimizer.lr=4e-4 and many more steps. Run:
 With --config.model.uncertainty=True it also learns how unsure it is of each pixel (a mixture of two
 Laplace distributions, as in SEA-RAFT; `daflow eval` then reports AUSE). The head starts new; with
 --config.optimizer.train=uncertainty it learns alone, and no flow changes.
-The shipped daflow-nano was made with these values, but for the schedule: it was planned for 2,000
-steps and shortened to 1,500 at step 825. About 1.3 pairs a second on two cores.
+About 1.3 pairs a second on two cores.
 """
 
 import ml_collections

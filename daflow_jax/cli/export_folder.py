@@ -1,4 +1,5 @@
-"""`daflow export --format folder`: a smaller model folder with the same results but rounding."""
+"""`daflow export --format folder`: a smaller model folder with the same results but rounding, or
+with other defaults (--iters, --scales)."""
 
 import argparse
 import dataclasses
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         layout,
         arrays,
         name=out.name,
-        defaults=meta["defaults"],
+        defaults=_defaults(args, meta["defaults"]),
         training=record,
         card=_card(source),
         shard_bytes=args.shard_mb and args.shard_mb * 10**6,
@@ -68,6 +69,12 @@ def run(args: argparse.Namespace) -> int:
         console.Console(args.quiet).note(f"{len(flat)} arrays before, {len(layout)} after")
         print(f"{out}: {size / 1e6:.1f} MB of weights in {len(files)} file(s)")
     return 0
+
+
+def _defaults(args, known) -> dict[str, Any]:
+    """Returns how the new folder runs unless asked otherwise: as the old one, or as asked here."""
+    chosen = {"iters": args.iters, "scales": args.scales}
+    return {**known, **{name: value for name, value in chosen.items() if value is not None}}
 
 
 def _slim_config(name, config) -> Any:

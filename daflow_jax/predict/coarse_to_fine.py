@@ -9,7 +9,7 @@ from daflow_jax.ops import scales as ops
 from daflow_jax.predict.estimate import Estimator, Layout
 from daflow_jax.predict.runner import Options, Runner
 
-SMALLEST = 90  # [choice] pixels: sizes whose shorter side would be less are left out
+SMALLEST = 100  # [choice] pixels: sizes whose shorter side would be less are left out
 
 
 def sizes(whole: tuple[int, int], scales: Sequence[float]) -> list[tuple[int, int]]:

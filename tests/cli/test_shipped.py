@@ -8,14 +8,14 @@ import pytest
 from benchmarks import robustness
 from daflow_jax import api, model_folder
 
-BOUND = {"clean": 1.5, "calibration:3": 3.0}  # pixels
+BOUND = {"clean": 1.0, "calibration:3": 3.0}  # pixels
 SHIPPED = "daflow-nano"
 
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
     """Returns a folder of four generated pairs."""
-    return robustness.generated(tmp_path_factory.mktemp("pairs"), 4, (128, 192))
+    return robustness.generated(tmp_path_factory.mktemp("pairs"), 4, (208, 256))
 
 
 def errors_of(daflow, pairs, model, *more):
