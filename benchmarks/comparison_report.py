@@ -14,14 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from benchmarks import robustness
+from benchmarks import page, robustness
 from daflow_jax import errors
 from daflow_jax.cli import intervals, measure
 from daflow_jax.io import atomic
 
 REFERENCE = "raft-star"
 UNTOUCHED, RESTORED = "published", "restored"
-_MARK = "<!-- tables -->\n"  # what stands above it in the page is written by hand and stays
 _HEAD = ("network", "seeds", "EPE", "by seed", "against RAFT*", "p")
 
 
@@ -73,8 +72,7 @@ def run_report(args: argparse.Namespace) -> int:
     record = {"schema": 1, "conditions": found, "runs": runs}
     atomic.write_text(args.docs.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
     tables = "\n\n".join(_table(condition) for condition in found)
-    head = args.docs.read_text() if args.docs.exists() else "# RAFT*, its controls and DA-Flow\n\n"
-    atomic.write_text(args.docs, f"{head.partition(_MARK)[0]}{_MARK}\n{tables}\n")
+    page.write(args.docs, "RAFT*, its controls and DA-Flow", tables)
     return 0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import page as pages
 from benchmarks import plots, robustness_pictures, robustness_results
 from daflow_jax.io import atomic
 
@@ -33,12 +34,13 @@ def write(out: Path, page: Path) -> int:
     head = json.dumps({k: v for k, v in stored.items() if k != "cells"}, indent=1)
     atomic.write_text(page.with_suffix(".json"), f'{head[:-2]},\n "cells": {cells}\n}}\n')
     note = _NOTE.format(json=page.with_suffix(".json").name)
-    parts = ["# Errors by corruption and severity", note, _sources(stored)]
+    parts = [note, _sources(stored)]
     colour = plots.colours(stored["methods"])
     for data in stored["data"]:
         parts += _data(stored, data, colour, out, page)
     parts += _sparsification(stored, colour, page)
-    atomic.write_text(page, "\n\n".join(part.rstrip("\n") for part in parts) + "\n")
+    tables = "\n\n".join(part.rstrip("\n") for part in parts)
+    pages.write(page, "Errors by corruption and severity", tables)
     return 0
 
 

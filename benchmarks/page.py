@@ -1,0 +1,13 @@
+"""Pages of results: tables are written anew, what a person wrote above them stays."""
+
+from pathlib import Path
+
+from daflow_jax.io import atomic
+
+MARK = "<!-- tables -->\n"
+
+
+def write(path: Path, title: str, tables: str) -> None:
+    """Writes the page: its text above MARK, or `title` if it is new, then the tables."""
+    head = path.read_text(encoding="utf-8") if path.exists() else f"# {title}\n\n"
+    atomic.write_text(path, f"{head.partition(MARK)[0]}{MARK}\n{tables}\n")
