@@ -23,7 +23,8 @@ class Layout(NamedTuple):
     batch: pairs at once, None = by size and device. bucket: padded sizes are multiples of this, so
     that few programs are compiled. tile: "auto" (only when memory is short), "off" or (height,
     width). max_size: longer frames are estimated at this longest side, in pixels. scales: smaller
-    sizes that are estimated first (`CoarseToFine`), None = what the weights came with.
+    sizes that are estimated first, None = what the weights came with; `api.Model` reads it and
+    makes a `CoarseToFine`.
     """
 
     batch: int | None = None
