@@ -149,7 +149,7 @@ def _backbone(name: str, backbones: dict[str, Path], args: argparse.Namespace) -
 
 def _train_arm(name: str, seed: int, backbones: dict[str, Path], args: argparse.Namespace) -> None:
     arm = ARMS[name]
-    raft = str(args.out / "wide") if arm.wide else args.raft
+    raft = str(args.out / "wide") if arm.wide and args.raft else args.raft
     starts = [f"flow={raft}"] if raft else []
     if arm.backbone:
         starts.append(f"backbone={backbones[arm.backbone]}")

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from daflow_jax import errors, predict
+from daflow_jax import api, errors, predict
 from daflow_jax.predict import consistency, memory, tiles
 from tests import tiny
 
@@ -288,3 +288,16 @@ def test_the_padded_network_equals_the_module_on_padded_frames():
         out = apply(model.variables, jnp.asarray(padded[None]), tiny.ITERS)
     expected = np.asarray(out.flows)[-1, 0, 0, 14:114, 4:124]
     np.testing.assert_allclose(model((frames[0], frames[1])), expected, atol=1e-4)
+
+
+def test_models_of_one_form_share_their_programs_and_keep_their_weights():
+    frames, meta = tuple(tiny.frames(2)), {"name": "other", "defaults": {"iters": tiny.ITERS}}
+    weights = jax.tree.map(lambda x: 0.5 * x, tiny.variables())
+    flow = tiny.model()(frames)
+    other = api.Model(tiny.config(), weights, meta=meta)
+    assert np.abs(other(frames) - flow).max() > 0.1
+    assert other.runner.compile_seconds == 0 < other.runner.peak_bytes
+    np.testing.assert_array_equal(tiny.model()(frames), flow)
+    rounded = api.Model(tiny.config(), weights, meta=meta, precision="bf16")
+    rounded(frames)
+    assert rounded.runner.compile_seconds > 0

@@ -36,7 +36,7 @@ TINY = (
 def _start(workdir, cache, *flags) -> subprocess.Popen:
     env = dict(os.environ, JAX_PLATFORMS="cpu", JAX_COMPILATION_CACHE_DIR=str(cache))
     env |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "PYTHONPATH": str(ROOT)}
-    env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0"
     command = [sys.executable, "train.py", *TINY, f"--workdir={workdir}", *flags]
     return subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
 

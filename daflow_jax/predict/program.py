@@ -1,16 +1,18 @@
 """Compiling for fixed shapes, with a word to the person who waits and a look at the memory."""
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 from daflow_jax.predict import memory
 
 
-class Program(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Program:
     """call: the compiled function. seconds: that compiling took. need: bytes that it holds."""
 
     call: Callable[..., Any]

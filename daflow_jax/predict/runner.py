@@ -1,6 +1,7 @@
 """One compiled network per size and batch: compiles with a message, watches memory."""
 
 import functools
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -51,6 +52,11 @@ class Result(NamedTuple):
     uncertainty: np.ndarray | None = None
 
 
+# Of all runners that live. Seeds of one experiment share their programs: a program takes up to a
+# thousand memory maps, of which Linux gives a process 65,530.
+_shared: weakref.WeakValueDictionary[Any, programs.Program] = weakref.WeakValueDictionary()
+
+
 class Runner:
     """Runs one network on padded clips.
 
@@ -76,7 +82,10 @@ class Runner:
         self.key = jax.device_put(jax.random.key(seed), place.whole())
         self.compile_seconds = 0.0
         self.peak_bytes = 0
-        self._programs: dict[Any, Any] = {}
+        leaves, tree = jax.tree.flatten(self.variables)
+        kinds = tuple((x.shape, x.dtype, x.sharding) for x in leaves)
+        self._network = module, place, precision, tree, kinds
+        self._own: dict[Any, programs.Program] = {}
 
     def __call__(
         self, clips: np.ndarray, options: Options, init_flow: np.ndarray | None = None
@@ -92,14 +101,20 @@ class Runner:
         program = self._program(clips.shape, options, init_flow is not None)
         given = (clips,) if init_flow is None else (clips, init_flow)
         placed = (jax.device_put(x, self.place.clips(x.shape)) for x in given)
-        flows, low = program(self.variables, self.key, *placed)
+        flows, low = program.call(self.variables, self.key, *placed)
         return np.asarray(flows), np.asarray(low)
 
     def _program(self, shape, options, has_init):
         signature = (shape, options, has_init)
-        if signature not in self._programs:
-            self._programs[signature] = self._compile(shape, options, has_init)
-        return self._programs[signature]
+        if signature not in self._own:
+            key = (*self._network, *signature)
+            program = _shared.get(key)
+            if program is None:
+                program = _shared[key] = self._compile(*signature)
+                self.compile_seconds += program.seconds
+            self.peak_bytes = max(self.peak_bytes, program.need)
+            self._own[signature] = program
+        return self._own[signature]
 
     def _compile(self, shape, options, has_init):
         batch, frames, height, width, _ = shape
@@ -109,7 +124,7 @@ class Runner:
             for size in ((shape, low) if has_init else (shape,))
         )
         with self.place.context():
-            program = programs.build(
+            return programs.build(
                 network(self.module, options, self.place),
                 (self.variables, self.key, *given),
                 f"{height}x{width} (batch {batch * (frames - 1)})",
@@ -117,9 +132,6 @@ class Runner:
                 precision=self.precision,
                 tell=self.tell,
             )
-        self.compile_seconds += program.seconds
-        self.peak_bytes = max(self.peak_bytes, program.need)
-        return program.call
 
 
 def _with_uncertainty(out: FlowOutput, config: Any) -> jax.Array:
