@@ -68,7 +68,9 @@ def _data(stored, data, colour, out, page) -> Iterator[str]:
         yield f"![EPE against severity]({file.name})"
     for severity in (s for s in SHOWN if s in cells.severities):
         yield f"Severity {severity}, EPE (median over pairs):"
-        rows = [_numbers(kind, _pairs(cells, kind, severity)) for kind in cells.types]
+        values = {kind: _pairs(cells, kind, severity) for kind in cells.types}
+        known = {kind: own for kind, own in values.items() if any(mean for mean, _ in own)}
+        rows = [_numbers(kind, own) for kind, own in known.items()]
         yield _markdown(["corruption", *cells.methods], rows)
     if len(about["datasets"]) > 1:
         yield "By data set, means over the corruptions, EPE (median over pairs):"
@@ -130,10 +132,13 @@ def _curves(cells, colour, file: Path) -> None:
     """Draws EPE against severity: the mean over corruptions, then each of them."""
 
     def panel(title, value):
-        lines = {m: (cells.severities, [value(m, s) for s in cells.severities]) for m in names}
+        lines = {}
+        for name in cells.methods:
+            points = [(s, found) for s in cells.severities if (found := value(name, s)) is not None]
+            if len(points) > 1:  # clean frames alone are no curve
+                lines[name] = tuple(zip(*points, strict=True))
         return plots.Panel(title, lines)
 
-    names = cells.methods
     panels = [panel("mean", lambda m, s: cells.average(m, s, "epe_mean"))]
     for kind in cells.types:
         title = kind.removesuffix("_compression").replace("_", " ")

@@ -36,7 +36,7 @@ def _timed(path):
     return pytest.param(path, id=f"{path.parent.name}-{path.stem}", marks=marks)
 
 
-@pytest.mark.parametrize("path", map(_timed, FILES))
+@pytest.mark.parametrize("path", [_timed(file) for file in FILES])
 def test_config_builds_and_a_step_has_shapes(path):
     e = experiment.build(_config(path))
     scene, size = e.config["data"]["scene"], e.train.batch_size
