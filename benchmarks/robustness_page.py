@@ -69,8 +69,11 @@ def _data(stored, data, colour, out, page) -> Iterator[str]:
     for severity in (s for s in SHOWN if s in cells.severities):
         yield f"Severity {severity}, EPE (median over pairs):"
         values = {kind: _pairs(cells, kind, severity) for kind in cells.types}
-        known = {kind: own for kind, own in values.items() if any(mean for mean, _ in own)}
-        rows = [_numbers(kind, own) for kind, own in known.items()]
+        rows = [
+            _numbers(kind, own)
+            for kind, own in values.items()
+            if any(mean is not None for mean, _ in own)
+        ]
         yield _markdown(["corruption", *cells.methods], rows)
     if len(about["datasets"]) > 1:
         yield "By data set, means over the corruptions, EPE (median over pairs):"
