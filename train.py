@@ -34,15 +34,16 @@ def read_flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def run(flags: argparse.Namespace, overrides: list[str]) -> int:
     """Returns the exit code of a run that ends in order."""
-    from daflow_jax import distributed
+    from daflow_jax.sharding import processes
 
-    distributed.start(flags.coordinator, flags.processes, flags.process, flags.patience)
-    from daflow_jax import config_file, experiment
+    processes.start(flags.coordinator, flags.processes, flags.process, flags.patience)
+    from daflow_jax import experiment
+    from daflow_jax.experiment import config_file
     from daflow_jax.train import loop
 
     config = config_file.read(flags.config, overrides)
     code = loop.train(experiment.build(config), flags.workdir)
-    distributed.stop()
+    processes.stop()
     return code
 
 
@@ -69,14 +70,14 @@ def main(argv: list[str]) -> int:
     try:
         return run(flags, overrides)
     except Exception as error:  # noqa: BLE001 - all end here, in one line
-        from daflow_jax import distributed
+        from daflow_jax.sharding import processes
 
         if not isinstance(error, errors.UserError):
-            distributed.await_news()  # it may only be the echo of another process's end
+            processes.await_news()  # it may only be the echo of another process's end
         code, text = report(error, flags.workdir)
-        if not isinstance(error, distributed.Told):
+        if not isinstance(error, processes.Told):
             print(f"daflow: error: {text}", file=sys.stderr)
-        distributed.leave(code, text)
+        processes.leave(code, text)
         return code
 
 

@@ -142,9 +142,9 @@ def taps(folder: Path, name: str) -> None:
     import jax
     import jax.numpy as jnp
 
-    from daflow_jax import model_folder, models
+    from daflow_jax import models, pretrained
 
-    loaded = model_folder.load(folder / name)
+    loaded = pretrained.load(folder / name)
     module = models.build(loaded.config, dtype=jnp.float32, param_dtype=jnp.bfloat16)
     variables = jax.device_put(loaded.variables)
     frames = jax.random.uniform(jax.random.key(0), (1, 2, 128, 128, 3))

@@ -19,9 +19,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from daflow_jax.generate import host, scene
 from daflow_jax.input_pipeline import loader, mixture, sources, transforms
 from daflow_jax.io import flow, image
+from daflow_jax.synthetic import host, scene
 
 PAIRS, SOURCE_SIDE = 8, 1.5  # pairs in the folder, their sides relative to the clips
 

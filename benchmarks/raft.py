@@ -97,7 +97,7 @@ def _published_iteration(radius, tape, corr, context, state):
     import jax
     import jax.numpy as jnp
 
-    from daflow_jax.nn import refine
+    from daflow_jax.models.raft import refine
     from daflow_jax.ops import coords, correlation, upsample
 
     target = jax.lax.stop_gradient(state.target)
@@ -124,7 +124,8 @@ def iteration(repeat):
     import jax
     import jax.numpy as jnp
 
-    from daflow_jax.nn import loop, refine
+    from daflow_jax.models.raft import refine
+    from daflow_jax.nn import loop
     from daflow_jax.ops import correlation
 
     module, variables = _network()

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax import errors, model_folder, models, predict
+from daflow_jax import errors, models, predict, pretrained
 from daflow_jax.ops import warp as _warp
 from daflow_jax.predict import Estimator, Layout, Result, Stream
 
@@ -258,7 +258,7 @@ def _place(device, mesh):
 
 def load(name: str | Path, **options) -> Model:
     """Returns the model of a name, a model folder or its .safetensors file; options as in Model."""
-    loaded = model_folder.load(model_folder.resolve(name))
+    loaded = pretrained.load(pretrained.resolve(name))
     if not hasattr(loaded.config, "iters"):
         rule = f"is a {loaded.config.family}, which gives no flow"
         remedy = "A restorer serves daflow restore, and DA-Flow as its backbone"
@@ -285,7 +285,7 @@ def load_restorer(
     if precision not in ("fp32", "bf16"):
         raise errors.UserError(f"precision {precision!r}", "is unknown", "Use fp32 or bf16")
     options.check(prompt is not None)
-    loaded = model_folder.load(model_folder.resolve(name))
+    loaded = pretrained.load(pretrained.resolve(name))
     config, variables = restorer_of(name, loaded)
     if config.dit.form != "full":
         rule = "was slimmed to the features that flow reads and cannot restore"
@@ -305,7 +305,7 @@ def load_restorer(
     )
 
 
-def restorer_of(name: str | Path, loaded: model_folder.LoadedModel) -> tuple[Any, Any]:
+def restorer_of(name: str | Path, loaded: pretrained.LoadedModel) -> tuple[Any, Any]:
     """Returns configuration and variables of a restorer, or of the one inside a DA-Flow model."""
     config, variables = loaded.config, loaded.variables
     if config.family == "daflow":
@@ -347,12 +347,12 @@ def restore(
 def create(config: Any) -> tuple[Any, Any]:
     """Returns the Linen module and the abstract variables of a preset's name or a configuration."""
     config = models.preset(config) if isinstance(config, str) else config
-    return models.build(config), model_folder.abstract_variables(config)
+    return models.build(config), pretrained.abstract_variables(config)
 
 
 def save(model: Model, path: str | Path, *, name: str | None = None) -> Path:
     """Returns the model folder written at `path`; `load` reads it back bit for bit."""
-    return model_folder.save(
+    return pretrained.save(
         path,
         model.config,
         model.variables,

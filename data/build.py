@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from daflow_jax import layouts
+from daflow_jax import datasets
+from daflow_jax.datasets import record
 from daflow_jax.errors import UserError
 from daflow_jax.io import atomic
-from daflow_jax.layouts import record
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         "python -m data.build", description="Builds one data set as array_record files."
     )
-    found.add_argument("name", nargs="?", help="data set: " + " ".join(layouts.LAYOUTS))
+    found.add_argument("name", nargs="?", help="data set: " + " ".join(datasets.LAYOUTS))
     found.add_argument("--list", action="store_true", help="what each is, and stop")
     found.add_argument("--source", metavar="DIR", help="the data set, downloaded and unpacked")
     found.add_argument("--out", metavar="DIR", help="OUT/NAME/1.0.0 is written")
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def facts() -> str:
     """Returns the table of data sets as text."""
     lines = []
-    for layout in layouts.LAYOUTS.values():
+    for layout in datasets.LAYOUTS.values():
         lines += [f"{layout.name}: {layout.title}", f"  get      {layout.download}"]
         lines += [f"  size     {layout.size}", f"  licence  {layout.licence}"]
         lines += [f"  layout   {layout.tree}"]
@@ -83,7 +83,7 @@ def build(args: argparse.Namespace) -> dict[str, Any]:
         _needs("apache_beam", "beam")
     from data import builder
 
-    name = layouts.get(args.name.partition(":")[0]).name
+    name = datasets.get(args.name.partition(":")[0]).name
     layout = ":".join([name, *args.name.split(":")[1:]])
     out = Path(args.out)
     home = out / name
@@ -172,10 +172,10 @@ def _download_config(args: argparse.Namespace):
 
 def _report(made: Any, clips: dict[str, list], skipped: list[dict[str, str]]) -> dict[str, Any]:
     """Returns what was found beside what was published, and what was written."""
-    layout = layouts.get(made.name)
+    layout = datasets.get(made.name)
     splits = {}
     for split, found in clips.items():
-        counted = layouts.count(found)[split]
+        counted = datasets.count(found)[split]
         published = layout.counts.get(split)
         info = made.info.splits[split]
         splits[split] = {

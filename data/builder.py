@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from daflow_jax import layouts
+from daflow_jax import datasets
+from daflow_jax.datasets import record
 from daflow_jax.errors import UserError
-from daflow_jax.layouts import record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Settings:
     """What is built and how.
 
     Attributes:
-        layout: name in `layouts.LAYOUTS`, or "NAME:SPLIT" for one split.
+        layout: name in `datasets.LAYOUTS`, or "NAME:SPLIT" for one split.
         source: the unpacked data set.
         notes: folder where workers note the clips that they skip.
         skip_bad: skip and note broken clips; else the first one ends the build.
@@ -36,16 +36,16 @@ class Settings:
     skip_bad: bool = False
     limit: int | None = None
 
-    def clips(self) -> dict[str, list[layouts.Clip]]:
+    def clips(self) -> dict[str, list[datasets.Clip]]:
         """Returns the clips by split."""
-        splits: dict[str, list[layouts.Clip]] = {}
-        for clip in layouts.list_clips(self.source, self.layout):
+        splits: dict[str, list[datasets.Clip]] = {}
+        for clip in datasets.list_clips(self.source, self.layout):
             splits.setdefault(clip.split, []).append(clip)
         return {split: clips[: self.limit] for split, clips in splits.items()}
 
 
 def features() -> tfds.features.FeaturesDict:
-    """Returns the fields of a record: see `layouts.record` for the bytes in the lists."""
+    """Returns the fields of a record: see `datasets.record` for the bytes in the lists."""
     lists = {key: tfds.features.Tensor(shape=(None,), dtype=np.object_) for key in record.LISTS}
     return tfds.features.FeaturesDict(
         {
@@ -58,7 +58,7 @@ def features() -> tfds.features.FeaturesDict:
     )
 
 
-def examples(settings: Settings, clip: layouts.Clip) -> Iterator[tuple[str, dict[str, Any]]]:
+def examples(settings: Settings, clip: datasets.Clip) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields (key, record) of one clip; a broken one raises, or is noted and skipped."""
     bad = functools.partial(_bad, settings)
     for _, stored in record.skipping([clip], settings.cutting, bad):
@@ -74,7 +74,7 @@ def _ragged(stored: dict[str, Any]) -> dict[str, Any]:
     return stored | arrays
 
 
-def _bad(settings: Settings, clip: layouts.Clip, error: UserError) -> None:
+def _bad(settings: Settings, clip: datasets.Clip, error: UserError) -> None:
     """Notes a broken clip, wherever this worker runs; ends the build unless it shall be skipped."""
     name = hashlib.sha256(f"{clip.split}/{clip.name}".encode()).hexdigest()[:24]
     note = {"clip": clip.name, "split": clip.split, "error": str(error)}
@@ -96,7 +96,7 @@ class ClipSet(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        layout = layouts.get(self._settings.layout.partition(":")[0])
+        layout = datasets.get(self._settings.layout.partition(":")[0])
         cutting = dataclasses.asdict(self._settings.cutting)
         text = (
             f"{layout.title}. Get: {layout.download}. Size: {layout.size}. "
@@ -115,7 +115,7 @@ class ClipSet(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         clips = self._settings.clips()
         return {split: self._generate_examples(found) for split, found in clips.items()}
 
-    def _generate_examples(self, clips: list[layouts.Clip]) -> Any:
+    def _generate_examples(self, clips: list[datasets.Clip]) -> Any:
         if self._use_beam:
             import apache_beam as beam
 
@@ -126,7 +126,7 @@ class ClipSet(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 def make(settings: Settings, out: str, use_beam: bool = False) -> ClipSet:
     """Returns the builder whose files will lie in OUT/NAME/VERSION."""
-    layout = layouts.get(settings.layout.partition(":")[0])
+    layout = datasets.get(settings.layout.partition(":")[0])
     kind = types.new_class(
         layout.name,
         (ClipSet,),

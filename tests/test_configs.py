@@ -8,8 +8,8 @@ from pathlib import Path
 import jax
 import pytest
 
-from daflow_jax import batch as batches
 from daflow_jax import errors, experiment
+from daflow_jax.tasks import batch as batches
 from daflow_jax.train import loop, step
 
 FILES = sorted((Path(__file__).parents[1] / "configs").rglob("*.py"))

@@ -71,6 +71,7 @@ def _imports(tree: ast.AST):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+LABORATORY = {"benchmarks", "configs", "data", "studies", "tests", "train"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -98,7 +99,14 @@ def test_optional_packages_are_not_imported_at_the_top(path):
 def test_the_library_never_imports_the_laboratory():
     for path in FILES:
         for name in _imports(ast.parse(path.read_text())):
-            assert name.split(".")[0] not in {"configs", "data", "tests", "train", "benchmarks"}
+            assert name.split(".")[0] not in {
+                "configs",
+                "data",
+                "tests",
+                "train",
+                "benchmarks",
+                "studies",
+            }
 
 
 def test_only_models_convert_files_import_the_converter():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from daflow_jax import model_folder
+from daflow_jax import pretrained
 
 ROOT = Path(__file__).parents[1]
 TINY = (
@@ -69,7 +69,7 @@ def test_run_leaves_everything_promised(folders):
     assert (run / "samples/step_000000008/synthetic_flow.png").is_file()
     assert list((run / "tensorboard").iterdir())
     for name in ("last", "best"):
-        loaded = model_folder.load(run / "export" / name)
+        loaded = pretrained.load(run / "export" / name)
         assert loaded.meta["training"]["step"] == 8 and loaded.meta["defaults"] == {"iters": 2}
 
 

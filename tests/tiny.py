@@ -9,7 +9,7 @@ import cv2
 import jax
 import numpy as np
 
-from daflow_jax import api, model_folder, models
+from daflow_jax import api, models, pretrained
 
 ITERS = 2
 
@@ -24,7 +24,7 @@ def config():
 @functools.cache
 def variables():
     """Returns random variables of `config`, the same in every run."""
-    return jax.tree.map(_drawn(np.random.default_rng(0)), model_folder.abstract_variables(config()))
+    return jax.tree.map(_drawn(np.random.default_rng(0)), pretrained.abstract_variables(config()))
 
 
 def _drawn(rng):
@@ -44,7 +44,7 @@ def model() -> api.Model:
 def save(path: Path) -> Path:
     """Returns the model folder written at `path`."""
     defaults = {"iters": ITERS}
-    return model_folder.save(path, config(), variables(), name="tiny", defaults=defaults)
+    return pretrained.save(path, config(), variables(), name="tiny", defaults=defaults)
 
 
 def daflow_config():
@@ -65,7 +65,7 @@ def daflow_config():
 
 def daflow_variables():
     """Returns random variables of `daflow_config`, the same in every run."""
-    abstract = model_folder.abstract_variables(daflow_config())
+    abstract = pretrained.abstract_variables(daflow_config())
     return jax.tree.map(_drawn(np.random.default_rng(0)), abstract)
 
 
@@ -73,15 +73,15 @@ def save_daflow(path: Path) -> Path:
     """Returns the model folder of a DA-Flow with random weights written at `path`."""
     defaults = {"iters": ITERS}
     given = daflow_config(), daflow_variables()
-    return model_folder.save(path, *given, name="tiny-da", defaults=defaults)
+    return pretrained.save(path, *given, name="tiny-da", defaults=defaults)
 
 
 def save_restorer(path: Path, config: Any = None) -> Path:
     """Returns the folder of a restorer with random weights, as in `daflow_config` by default."""
     config = config or daflow_config().backbone
-    abstract = model_folder.abstract_variables(config)
+    abstract = pretrained.abstract_variables(config)
     values = jax.tree.map(_drawn(np.random.default_rng(0)), abstract)
-    return model_folder.save(path, config, values, name="tiny-restorer")
+    return pretrained.save(path, config, values, name="tiny-restorer")
 
 
 def frames(count: int = 2, height: int = 100, width: int = 120, seed: int = 0) -> np.ndarray:

@@ -9,9 +9,9 @@ import json
 
 import numpy as np
 
+from daflow_jax.datasets import Count
 from daflow_jax.io import flow as flow_files
 from daflow_jax.io import image, video
-from daflow_jax.layouts import Count
 
 HEIGHT, WIDTH = 24, 32
 _rng = np.random.default_rng(5)

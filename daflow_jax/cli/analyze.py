@@ -131,9 +131,9 @@ def _device(args):
 
 
 def _subject(args) -> Subject:
-    from daflow_jax import api, model_folder
+    from daflow_jax import api, pretrained
 
-    loaded = model_folder.load(model_folder.resolve(args.model))
+    loaded = pretrained.load(pretrained.resolve(args.model))
     config, variables = api.restorer_of(args.model, loaded)
     if args.exchange and loaded.config.family != "daflow":
         rule = f"{args.model} is a restorer, which gives no flow"

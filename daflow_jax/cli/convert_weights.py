@@ -71,10 +71,11 @@ def add_parser(kinds: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing the folder."""
-    from daflow_jax import model_folder, published
+    from daflow_jax import pretrained
+    from daflow_jax.pretrained import published
 
     out = Path(args.folder)
-    if (out / model_folder.CONFIG).exists() and not args.overwrite:
+    if (out / pretrained.CONFIG).exists() and not args.overwrite:
         raise errors.UserError(out, "holds a model", "Pass --overwrite or another folder")
     talk = console.Console(args.quiet)
     job = published.prepare(

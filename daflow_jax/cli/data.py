@@ -91,19 +91,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _clips(args: argparse.Namespace):
     """Returns the layout, all clips, and those that are to be read."""
-    from daflow_jax import layouts
+    from daflow_jax import datasets
 
-    clips = layouts.list_clips(args.root, args.layout)
+    clips = datasets.list_clips(args.root, args.layout)
     name = args.layout.partition(":")[0]
-    layout = layouts.detect(Path(args.root)) if name == "auto" else layouts.get(name)
+    layout = datasets.detect(Path(args.root)) if name == "auto" else datasets.get(name)
     step = max(len(clips) / (args.limit or len(clips)), 1)
     chosen = [clips[int(index * step)] for index in range(int(len(clips) / step))]
     return layout, clips, chosen
 
 
 def _check(args: argparse.Namespace) -> int:
+    from daflow_jax.datasets.checks import check
     from daflow_jax.io import atomic
-    from daflow_jax.survey import check
 
     layout, clips, chosen = _clips(args)
     talk = console.Console(args.quiet)
@@ -122,7 +122,7 @@ def _check(args: argparse.Namespace) -> int:
 
 def _report(args, layout, clips, chosen, findings) -> dict[str, Any]:
     """Returns report.json: counts beside the published ones, findings, the verdict and why."""
-    from daflow_jax import layouts
+    from daflow_jax import datasets
 
     by_level = {level: [f for f in findings if f.level == level] for level in _LEVELS}
     flows = len({(f.clip, f.pair) for f in findings if f.pair})
@@ -135,7 +135,7 @@ def _report(args, layout, clips, chosen, findings) -> dict[str, Any]:
     if flows and len(suspects) > args.max_suspect * flows:
         reasons.append(f"{len(suspects)} of {flows} flows do not fit their frames")
     splits = {}
-    for split, found in layouts.count(clips).items():
+    for split, found in datasets.count(clips).items():
         published = layout.counts.get(split)
         splits[split] = {
             **found._asdict(),
@@ -179,7 +179,7 @@ def _bytes(clips) -> int:
 
 def _pictures(args: argparse.Namespace, clips, findings) -> list[Path]:
     """Writes pictures of the flows that fit worst: suspects first, then by their ratio."""
-    from daflow_jax.survey import check
+    from daflow_jax.datasets.checks import check
 
     by_name = {clip.name: clip for clip in clips}
     judged = [f for f in findings if f.pair and f.ratio is not None]
@@ -223,8 +223,8 @@ def _beside(found: dict[str, Any], published: dict[str, Any]) -> str:
 
 
 def _stats(args: argparse.Namespace) -> int:
+    from daflow_jax.datasets.checks import stats
     from daflow_jax.io import atomic
-    from daflow_jax.survey import stats
 
     layout, clips, chosen = _clips(args)
     talk = console.Console(args.quiet)

@@ -150,8 +150,8 @@ def _mode(args: argparse.Namespace) -> str | None:
 def _plan(args: argparse.Namespace, talk: console.Console) -> Iterator[tuple]:
     """Yields name, number of frames (or None), and a function from a recipe to the written path, of
     every sequence and pair."""
-    from daflow_jax import sequences
-    from daflow_jax.io import pairs
+    from daflow_jax.datasets import pairs_folder as pairs
+    from daflow_jax.datasets import sequences
 
     others = []
     for text in args.inputs:

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _clip(args):
     """Returns clean frames uint8 (2, h, w, 3), true flow, valid and occluded of the first pair."""
-    from daflow_jax.generate import host, scene
+    from daflow_jax.synthetic import host, scene
 
     height, width = args.size
     config = scene.SceneConfig(

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 def examine(device: str) -> dict[str, Any]:
     """Returns versions, devices, memory, cache, optional parts and the result of a compute test."""
-    from daflow_jax import api, model_folder
+    from daflow_jax import api, pretrained
 
     versions = {name: _version(name) for name in BASE}
     parts = {name: _part(name) for name in OPTIONAL}
@@ -97,7 +97,7 @@ def examine(device: str) -> dict[str, Any]:
         "memory_bytes": _memory(),
         "versions": versions,
         "devices": _devices(),
-        "cache": _cache(model_folder.cache_root()),
+        "cache": _cache(pretrained.cache_root()),
         "optional": parts,
         "compute": compute,
         "hints": list(dict.fromkeys(hints)),

@@ -98,13 +98,13 @@ def run(args: argparse.Namespace) -> int:
 
 def read_pairs(args):
     """Returns the entries that PAIRS, --layout and --limit name."""
-    from daflow_jax import layouts
-    from daflow_jax.io import pairs
+    from daflow_jax import datasets
+    from daflow_jax.datasets import pairs_folder as pairs
 
     if args.layout == "pairs":
         found = [pair for folder in args.pairs for pair in pairs.read_pairs(folder)]
     else:
-        found = [pair for folder in args.pairs for pair in layouts.read_pairs(folder, args.layout)]
+        found = [pair for folder in args.pairs for pair in datasets.read_pairs(folder, args.layout)]
     return found[: args.limit]
 
 

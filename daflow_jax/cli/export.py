@@ -124,7 +124,7 @@ def _function(model, args):
 
     from daflow_jax import predict
     from daflow_jax.ops import scales
-    from daflow_jax.predict import coarse_to_fine
+    from daflow_jax.predict.flow import coarse_to_fine
 
     estimator = model.estimator(args.iters, False, args.denoise_steps, args.tap_step)
     variables, seed = jax.device_get(model.variables), model.seed

@@ -34,23 +34,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing the folder."""
-    from daflow_jax import model_folder
+    from daflow_jax import pretrained
 
     out = Path(args.out)
-    if (out / model_folder.CONFIG).exists() and not args.overwrite:
+    if (out / pretrained.CONFIG).exists() and not args.overwrite:
         raise errors.UserError(out, "holds a model", "Pass --overwrite or another --out")
-    source = model_folder.resolve(args.model)
-    loaded = model_folder.load(source)
-    flat = model_folder.flatten(loaded.variables)
+    source = pretrained.resolve(args.model)
+    loaded = pretrained.load(source)
+    flat = pretrained.flatten(loaded.variables)
     config = loaded.config
-    arrays = ((name, flat[name]) for name in model_folder.shapes(config))
+    arrays = ((name, flat[name]) for name in pretrained.shapes(config))
     if args.slim:
         config = _slim_config(args.model, config)
         arrays = _slim_arrays(loaded.config, config, flat)
     layout = _layout(config, flat, args.dtype)
     meta = loaded.meta
     record = {**meta["training"], "exported_from": meta.get("sha256"), "slim": args.slim}
-    model_folder.write(
+    pretrained.write(
         out,
         config,
         layout,
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         card=_card(source),
         shard_bytes=args.shard_mb and args.shard_mb * 10**6,
     )
-    files = model_folder.weight_files(out, model_folder.read_meta(out))
+    files = pretrained.weight_files(out, pretrained.read_meta(out))
     size = sum(file.stat().st_size for file in files)
     if args.json:
         print(json.dumps({"folder": str(out), "bytes": size, "slim": args.slim}))
@@ -90,12 +90,12 @@ def _slim_config(name, config) -> Any:
 
 def _slim_arrays(full, config, flat) -> Iterator[tuple[str, np.ndarray]]:
     """Yields the arrays of the slim model; only its backbone differs from the full one."""
-    from daflow_jax import model_folder
+    from daflow_jax import pretrained
     from daflow_jax.models.dit4sr import slim
 
     prefix = "params/backbone/" if full.family == "daflow" else "params/"
     restorer = full.backbone if full.family == "daflow" else full
-    names = model_folder.shapes(config)
+    names = pretrained.shapes(config)
     inner = {k.removeprefix(prefix): x for k, x in flat.items() if k.startswith(prefix)}
     wanted = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
     reduced = slim.arrays(restorer.dit, inner, wanted)
@@ -105,9 +105,9 @@ def _slim_arrays(full, config, flat) -> Iterator[tuple[str, np.ndarray]]:
 
 def _card(source: Path) -> str | None:
     """Returns the card of the model that this one is made from: its terms hold on."""
-    from daflow_jax import model_folder
+    from daflow_jax import pretrained
 
-    file = source / model_folder.CARD
+    file = source / pretrained.CARD
     if not file.is_file():
         return None
     return file.read_text(encoding="utf-8").rstrip("\n") + "\n\nExported by `daflow export`.\n"
@@ -115,14 +115,12 @@ def _card(source: Path) -> str | None:
 
 def _layout(config, flat, dtype):
     """Returns name -> dtype, shape; a dtype asked for is that of parameters, not of statistics."""
-    from daflow_jax import model_folder
+    from daflow_jax import pretrained
 
     return {
         name: (
-            model_folder.DTYPES[dtype]
-            if dtype and name.startswith("params/")
-            else flat[name].dtype,
+            pretrained.DTYPES[dtype] if dtype and name.startswith("params/") else flat[name].dtype,
             shape,
         )
-        for name, shape in model_folder.shapes(config).items()
+        for name, shape in pretrained.shapes(config).items()
     }

@@ -69,8 +69,8 @@ def _add_output(group):
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing flows and the manifest."""
-    from daflow_jax import sequences
     from daflow_jax.cli import outputs
+    from daflow_jax.datasets import sequences
 
     args.formats = outputs.parse_formats(args.formats)
     args.wheel_max = _wheel_max(args.wheel_max)

@@ -57,8 +57,8 @@ def _shard(text: str) -> tuple[int, int]:
 
 def run(args: argparse.Namespace) -> int:
     """Returns 0 after labelling this process's share of the clips; a broken clip ends the run."""
+    from daflow_jax.datasets import labels
     from daflow_jax.io import atomic
-    from daflow_jax.layouts import labels
 
     name, clips = _clips(args)
     out = Path(args.out)
@@ -92,11 +92,11 @@ _RULES = {"occlusion": _OCCLUSION}
 
 def _clips(args):
     """Returns the layout with its split, and the clips in the order that all shards share."""
-    from daflow_jax import layouts
+    from daflow_jax import datasets
 
-    clips = layouts.list_clips(args.root, args.layout)
+    clips = datasets.list_clips(args.root, args.layout)
     name, _, split = args.layout.partition(":")
-    found = layouts.detect(Path(args.root)) if name == "auto" else layouts.get(name)
+    found = datasets.detect(Path(args.root)) if name == "auto" else datasets.get(name)
     if found.name == "labels":
         rule = "holds labels already"
         raise errors.UserError(args.root, rule, "Name the folder of the clips")
@@ -121,8 +121,8 @@ def _record(args, model) -> dict[str, Any]:
 def _label(out: Path, clip, estimator, report: dict[str, Any]) -> None:
     """Writes the labels of a clip that has none yet, and counts."""
     from daflow_jax import predict
-    from daflow_jax.layouts import labels
-    from daflow_jax.predict import consistency
+    from daflow_jax.datasets import labels
+    from daflow_jax.predict.flow import consistency
 
     if labels.is_done(out, clip):
         report["kept"] += 1

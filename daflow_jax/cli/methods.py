@@ -124,7 +124,7 @@ def of_restored(restorer: Any, model: Any, iters: int | None) -> Method:
 
 def of_baseline(name: str) -> Method:
     """Returns the method called "zero", "dis" or "farneback"."""
-    from daflow_jax import baselines
+    from daflow_jax.evaluate import baselines
 
     function = baselines.get(name)
 

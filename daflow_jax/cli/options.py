@@ -8,7 +8,7 @@ from typing import Any
 
 from daflow_jax import errors
 
-WEIGHT_DTYPES = ("float32", "bfloat16", "float16")  # the names in model_folder.DTYPES
+WEIGHT_DTYPES = ("float32", "bfloat16", "float16")  # the names in pretrained.DTYPES
 
 
 def examples(*lines: str) -> dict[str, Any]:
@@ -157,10 +157,10 @@ def start(args: argparse.Namespace) -> None:
             )
     import jax
 
-    from daflow_jax import model_folder
+    from daflow_jax import pretrained
 
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", str(model_folder.cache_root() / "xla"))
+        jax.config.update("jax_compilation_cache_dir", str(pretrained.cache_root() / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 

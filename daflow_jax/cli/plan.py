@@ -59,7 +59,7 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Returns 0 if a mesh fits, else 4, after printing what each needs."""
-    from daflow_jax import config_file
+    from daflow_jax.experiment import config_file
     from daflow_jax.plan import meshes, report, topology, trial
 
     target = topology.parse(args.topology)

@@ -69,7 +69,7 @@ def _add_model(group):
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing frames and the manifest."""
-    from daflow_jax import sequences
+    from daflow_jax.datasets import sequences
     from daflow_jax.predict import RestoreOptions
 
     chosen = RestoreOptions(args.steps, args.guidance, args.color_fix, args.window)

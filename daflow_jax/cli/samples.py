@@ -53,8 +53,8 @@ def of_pairs(pairs: Sequence[Any], seed: int, window: int) -> list[Maker]:
 
 def of_generator(count: int, size: tuple[int, int], seed: int, window: int) -> list[Maker]:
     """Returns what makes the samples of `count` held-out clips of (height, width) `size`."""
-    from daflow_jax.generate import scene
     from daflow_jax.input_pipeline import sources
+    from daflow_jax.synthetic import scene
 
     config = scene.SceneConfig(frames=window, height=size[0], width=size[1])
     held_out = seed + sources.EVAL_SEED
@@ -84,7 +84,7 @@ def _with(frames, third, before):
 
 
 def _generated(config, seed, index, degradation) -> Sample:
-    from daflow_jax.generate import host
+    from daflow_jax.synthetic import host
 
     clip = host.clip(config, seed, index, backward=False)
     hq = np.rint(255 * clip["hq"]).astype(np.uint8)

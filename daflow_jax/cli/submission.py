@@ -20,17 +20,17 @@ _NEXT = {
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing OUT/submission and OUT/submission.json."""
-    from daflow_jax import layouts
+    from daflow_jax import datasets
     from daflow_jax.io import atomic
 
     _check(args)
     name = _layout(args)
-    clips = [clip for root in args.pairs for clip in layouts.list_clips(root, name)]
+    clips = [clip for root in args.pairs for clip in datasets.list_clips(root, name)]
     if ":" not in name:
         clips = [clip for clip in clips if clip.split.startswith("test")]
     if not clips:
         raise errors.UserError(args.pairs[0], "holds no test frames", "Download the test part")
-    layout = layouts.get(name.partition(":")[0])
+    layout = datasets.get(name.partition(":")[0])
     options.start(args)
     talk = console.Console(args.quiet)
     model = options.load(args, (args.model or ["daflow-nano"])[0], talk.note)
@@ -80,9 +80,9 @@ def _layout(args) -> str:
     known = _LAYOUTS[args.submission]
     if args.layout == "pairs":
         return known[0]
-    from daflow_jax import layouts
+    from daflow_jax import datasets
 
-    if layouts.get(args.layout.partition(":")[0]).name not in known:
+    if datasets.get(args.layout.partition(":")[0]).name not in known:
         rule = f"is no layout of --submission {args.submission}"
         raise errors.UserError(f"--layout {args.layout}", rule, f"Use {' or '.join(known)}")
     return args.layout

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from daflow_jax.degrade import chains, ladder, lens, operators, published, recipes, tone
+from daflow_jax.degrade import chains, corruptions, lens, operators, published, recipes, tone
 from daflow_jax.errors import UserError, nearest
 
 
@@ -153,7 +153,7 @@ def _fold(number: int, count: int) -> int:
 
 def known() -> tuple[str, ...]:
     """Returns the names of all recipes."""
-    return (*published.PIPELINES, *recipes.NAMES, *ladder.NAMES)
+    return (*published.PIPELINES, *recipes.NAMES, *corruptions.NAMES)
 
 
 def named(
@@ -166,9 +166,10 @@ def named(
     """Returns the recipe `name` at `level` 1..5, mild to severe.
 
     Published pipelines (`published.PIPELINES`) are drawn from their whole ranges at level 0, and
-    from the part of them that matches the ladder's similarity at 1 to 5. `ladder.NAMES` are single
-    corruptions of equal similarity at equal level; those of `recipes.NAMES` have scales of their
-    own. `mode` "clip" or "frame" (else the recipe's own) says whether parameters are drawn once per
+    from the part of them that matches the similarity of the corruptions at 1 to 5.
+    `corruptions.NAMES` are single corruptions of equal similarity at equal level; those of
+    `recipes.NAMES` have scales of their own. `mode` "clip" or "frame" (else the recipe's own)
+    says whether parameters are drawn once per
     clip or for each of `frames` frames; it matters for the random recipes, "mixed" and the
     published, while the others differ from frame to frame in their noise only.
     """
@@ -184,10 +185,10 @@ def named(
     if name in published.PIPELINES:
         ranges = published.get(name)
         if level:
-            ranges = published.graded(ranges, ladder.strength(name, level))
+            ranges = published.graded(ranges, corruptions.strength(name, level))
         made = chains.sample(ranges, rng, frames, mode or ranges.mode)
-    elif name in ladder.NAMES:
-        made = (ladder.steps(name, level, rng),)
+    elif name in corruptions.NAMES:
+        made = (corruptions.steps(name, level, rng),)
     else:
         made = (recipes.fixed(name, float(level)),)
     return Recipe(made, int(rng.integers(2**31)))

@@ -10,17 +10,17 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from daflow_jax import layouts
+from daflow_jax import datasets
+from daflow_jax.datasets.record import StoredClip
 from daflow_jax.errors import UserError, nearest
 from daflow_jax.input_pipeline import sources
-from daflow_jax.layouts.record import StoredClip
 
 _WINDOW = 0xC11  # purpose of a random draw: which frames of a clip
 
 
 @runtime_checkable
 class Readable(Protocol):
-    """What a clip offers: `layouts.Clip` and `layouts.record.StoredClip` do."""
+    """What a clip offers: `datasets.Clip` and `datasets.record.StoredClip` do."""
 
     name: str
 
@@ -102,14 +102,14 @@ class FolderSet(Sequence):
     A window of a video is decoded from the video's start on: build a set to train on videos.
 
     Args:
-        layout: as of `layouts.list_clips`.
+        layout: as of `datasets.list_clips`.
         skip_bad: leave out clips whose files are missing; they are in `skipped`, as (name, error).
     """
 
     def __init__(self, root: str | Path, layout: str = "auto", skip_bad: bool = False):
-        self.clips: list[layouts.Clip] = []
+        self.clips: list[datasets.Clip] = []
         self.skipped: list[tuple[str, str]] = []
-        for clip in layouts.list_clips(root, layout):
+        for clip in datasets.list_clips(root, layout):
             try:
                 clip.check()
             except UserError as error:
@@ -124,7 +124,7 @@ class FolderSet(Sequence):
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, index: int) -> layouts.Clip:
+    def __getitem__(self, index: int) -> datasets.Clip:
         return self.clips[index]
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from daflow_jax.degrade import device as degrade
 from daflow_jax.degrade import device_published, published
-from daflow_jax.generate import device as generate
 from daflow_jax.input_pipeline import sources
+from daflow_jax.synthetic import device as generate
 
 
 def device_batch(

@@ -8,7 +8,7 @@ import numpy as np
 
 from daflow_jax.degrade import published
 from daflow_jax.errors import UserError, nearest
-from daflow_jax.generate import scene as scenes
+from daflow_jax.synthetic import scene as scenes
 
 KEYS = (
     "lq",
@@ -150,7 +150,7 @@ class Synthetic:
         """Returns {"index": int, hq, flow, ...}: the clean clip as `generate.host` makes it."""
         import cv2
 
-        from daflow_jax.generate import host
+        from daflow_jax.synthetic import host
 
         cv2.setNumThreads(0)  # one core a worker; OpenCV would start one thread per core in each
         number = int(index)

@@ -4,8 +4,8 @@ import dataclasses
 
 from jaxtyping import Array, Float
 
-from daflow_jax import axes
 from daflow_jax.ops import correlation
+from daflow_jax.sharding import axes
 
 
 def clip(x: Float[Array, "b f h w c"]) -> Float[Array, "b f h w c"]:

@@ -6,15 +6,15 @@ from typing import Any
 
 import jax
 
-from daflow_jax import chips, flops
 from daflow_jax.plan import hlo
 from daflow_jax.plan.program import Planned
 from daflow_jax.predict import memory
+from daflow_jax.profiling import flops, peak_rates
 
 LONG = 1024  # [choice] shorter sequences may have whole logits: they are small
 
 
-def report(planned: Planned, chip: chips.Chip | None, limit: float | None) -> dict[str, Any]:
+def report(planned: Planned, chip: peak_rates.Chip | None, limit: float | None) -> dict[str, Any]:
     """Returns memory, exchanges, FLOPs, estimated times and large buffers of the program, JAX's
     names for everything, bytes and FLOPs as numbers; compiles it.
 
@@ -79,7 +79,7 @@ def _flops(planned: Planned, jaxpr: Any, program: hlo.Program, compiled: Any) ->
 
 
 def _roofline(
-    chip: chips.Chip | None, operations: float, moved: float, sent: float
+    chip: peak_rates.Chip | None, operations: float, moved: float, sent: float
 ) -> dict[str, Any] | None:
     """Returns seconds of a step at the published rates of one device, were each the only limit;
     the largest is a lower bound of the step's time, never reached."""

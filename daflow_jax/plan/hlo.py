@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from daflow_jax import flops
 from daflow_jax.plan import groups
+from daflow_jax.profiling import flops
 
 _BYTES = {"pred": 1, "bf16": 2, "f16": 2, "f32": 4, "f64": 8, "c64": 8, "c128": 16}
 _ARRAY = re.compile(r"\b(pred|bf16|c64|c128|f8\w*|[fsu]\d+)\[([\d,]*)\]")

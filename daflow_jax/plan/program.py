@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from daflow_jax import errors, experiment, flops, model_folder, models, precision, sharding
-from daflow_jax.predict import placement, runner
-from daflow_jax.train import feed as feeds
+from daflow_jax import errors, experiment, models, precision, pretrained, sharding
+from daflow_jax.predict import placement
+from daflow_jax.predict.flow import runner
+from daflow_jax.profiling import flops
+from daflow_jax.train import data_feed as feeds
 from daflow_jax.train import loop, model_flops
 
 
@@ -86,7 +88,7 @@ def predict(
         lambda leaf, where: jax.ShapeDtypeStruct(
             leaf.shape, dtype if leaf.dtype == jnp.float32 else leaf.dtype, sharding=where
         ),
-        (abstract := model_folder.abstract_variables(model)),
+        (abstract := pretrained.abstract_variables(model)),
         place.variables(module, abstract),
     )
     padded = place.padded((size[0], size[1]), model.multiple)

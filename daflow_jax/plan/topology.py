@@ -9,7 +9,8 @@ from typing import NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from daflow_jax import chips, errors
+from daflow_jax import errors
+from daflow_jax.profiling import peak_rates
 
 GIB = 2**30
 # what the compiler lets a program of one device have; it keeps the rest for itself (libtpu 0.0.42)
@@ -83,9 +84,9 @@ def devices(topology: Topology) -> list[jax.Device]:
     return list(found.devices)
 
 
-def rates(topology: Topology, mesh: Mesh) -> chips.Chip | None:
+def rates(topology: Topology, mesh: Mesh) -> peak_rates.Chip | None:
     """Returns the published rates of one device of the mesh, None where there are none."""
-    chip = chips.find(mesh.devices.flat[0].device_kind)
+    chip = peak_rates.find(mesh.devices.flat[0].device_kind)
     if chip is None:
         return None
     parts = {"bf16", "float32", "memory", "bandwidth", "links"}

@@ -28,7 +28,7 @@ def main(job: Path, result: Path) -> None:
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
     """Returns the report of one topology, mesh and program."""
-    from daflow_jax import config_file
+    from daflow_jax.experiment import config_file
     from daflow_jax.plan import compiled, program, topology
 
     target = topology.parse(job["topology"])

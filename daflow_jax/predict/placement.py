@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
-from daflow_jax import axes, errors, sharding
+from daflow_jax import errors, sharding
 from daflow_jax.predict import padding
+from daflow_jax.sharding import axes
 
 _CLIPS = ("batch", "frames", "image_rows", "columns", "channels")
 

@@ -9,8 +9,8 @@ import jax
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
-from daflow_jax import batch as batches
 from daflow_jax.metrics import mean
+from daflow_jax.tasks import batch as batches
 
 Tree = Any  # nested dicts of arrays
 

@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax import batch as batches
 from daflow_jax import viz
 from daflow_jax.losses import mixture_of_laplace, sequence
 from daflow_jax.metrics import flow as metrics
 from daflow_jax.metrics import mean
-from daflow_jax.models.flow_output import FlowOutput
+from daflow_jax.models.outputs import FlowOutput
 from daflow_jax.ops import laplace, scales
 from daflow_jax.tasks import base
+from daflow_jax.tasks import batch as batches
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 
-from daflow_jax import batch as batches
 from daflow_jax import errors
 from daflow_jax.losses import correspondence, rectified_flow
 from daflow_jax.metrics import correspondence as matching
@@ -18,6 +17,7 @@ from daflow_jax.metrics import image as metrics
 from daflow_jax.metrics import mean
 from daflow_jax.ops import diffusion, tokens
 from daflow_jax.tasks import base
+from daflow_jax.tasks import batch as batches
 
 BEST_PSNR = 60.0  # dB: clips that stay clean would make every mean infinite [choice]
 

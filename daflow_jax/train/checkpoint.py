@@ -20,7 +20,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from flax import traverse_util
 
-from daflow_jax import distributed, errors
+from daflow_jax import errors
+from daflow_jax.sharding import processes
 from daflow_jax.train import checksum
 from daflow_jax.train import state as states
 
@@ -60,7 +61,7 @@ class Checkpoints:
         """
         for half in self._directory.glob("*orbax-checkpoint-tmp*"):
             self._note(f"ignored half-written checkpoint {half.name}")
-        steps = distributed.gather(sorted(self._manager.all_steps(), reverse=True))[0]
+        steps = processes.gather(sorted(self._manager.all_steps(), reverse=True))[0]
         with _reader(self._directory) as reader:
             for step in steps:
                 try:
@@ -84,7 +85,7 @@ class Checkpoints:
             target.parent.mkdir(exist_ok=True)
             (self._directory / f"{step:09d}").rename(target)
 
-        distributed.on_main(move)
+        processes.on_main(move)
         self._manager.reload()
 
     @contextlib.contextmanager
@@ -173,7 +174,7 @@ def _together(read: Callable[[], Any]) -> Any:
         value = read()
     except Damaged as error:
         fault = str(error)
-    faults = [text for text in distributed.gather(fault) if text]
+    faults = [text for text in processes.gather(fault) if text]
     if faults:
         raise Damaged(faults[0])
     return value

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from daflow_jax import distributed
+from daflow_jax.sharding import processes
 
 BLOCK = 2**22  # elements summed at once: bounds the memory for positions [choice]
 
@@ -17,7 +17,7 @@ def of(leaves: Sequence[jax.Array | np.ndarray]) -> list[int]:
     C order: the factors are odd, so that a change of one element always shows.
     """
     mine = [_held(leaf) for leaf in leaves]
-    rows = distributed.gather(mine)
+    rows = processes.gather(mine)
     whole = [isinstance(x, jax.Array) and not x.is_fully_addressable for x in leaves]
     return [
         sum(row[i] for row in rows) % 2**32 if spread else mine[i] for i, spread in enumerate(whole)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from daflow_jax import distributed
+from daflow_jax.sharding import processes
 
 Saver = Callable[
     [Path, dict[str, Any], dict[str, Any]], None
@@ -20,7 +20,7 @@ def export(folder: Path, variables: dict[str, Any], record: dict[str, Any], save
     must call it.
     """
     host = jax.tree.map(_host, variables)
-    if distributed.is_main():
+    if processes.is_main():
         folder.parent.mkdir(parents=True, exist_ok=True)
         save(folder, host, record)
 
@@ -29,4 +29,4 @@ def _host(leaf: jax.Array) -> np.ndarray | None:
     """Returns the whole leaf on process 0, where alone it is kept."""
     if not leaf.is_fully_addressable:
         leaf = multihost_utils.process_allgather(leaf, tiled=True)
-    return np.asarray(leaf) if distributed.is_main() else None
+    return np.asarray(leaf) if processes.is_main() else None

@@ -13,13 +13,15 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
-from daflow_jax import axes, chips, distributed, errors, sharding
-from daflow_jax import batch as batches
+from daflow_jax import errors, sharding
+from daflow_jax.profiling import peak_rates
+from daflow_jax.sharding import axes, processes
 from daflow_jax.tasks import base
+from daflow_jax.tasks import batch as batches
 from daflow_jax.train import checkpoint as checkpoints
-from daflow_jax.train import evaluate as evaluation
+from daflow_jax.train import data_feed as feeds
+from daflow_jax.train import evaluator as evaluation
 from daflow_jax.train import export as exports
-from daflow_jax.train import feed as feeds
 from daflow_jax.train import initial, model_flops, signals
 from daflow_jax.train import optimizer as optimizers
 from daflow_jax.train import profile as profiles
@@ -89,9 +91,9 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> int:
     """
     folder = Path(workdir).absolute()
     with contextlib.ExitStack() as stack:
-        done = distributed.on_main(lambda: _claim(stack, folder, experiment))
+        done = processes.on_main(lambda: _claim(stack, folder, experiment))
         if done is not None and done >= experiment.train.steps:
-            if distributed.is_main():
+            if processes.is_main():
                 print(f"{folder}: done at step {done}, nothing to do")
             return 0
         workdirs.check_shared(folder)
@@ -178,7 +180,7 @@ class Run:
         start, stopped = self._step, 0
         recorder = recorders.Recorder(work(self._e), self._step)
         profiler = profiles.Profiler(self._folder, self._e.log.profile)
-        vote = distributed.Vote(self._e.mesh, RUN_AHEAD)
+        vote = processes.Vote(self._e.mesh, RUN_AHEAD)
         with signals.caught() as stop:
             while self._step < self._e.train.steps and not stopped:
                 before = self._step
@@ -288,7 +290,7 @@ class Run:
             self._evaluate_now()
         self._export("last", {})
         self._checkpoints.wait()
-        if distributed.is_main():
+        if processes.is_main():
             workdirs.mark_done(self._folder, self._step)
         self._writer.note(f"done at step {self._step}")
         return 0
@@ -317,7 +319,7 @@ def work(experiment: Experiment) -> recorders.Work:
     """Returns what a step does; its FLOPs are counted where the devices' rate is known."""
     size, shape = experiment.train.batch_size, experiment.example["lq"].shape[1:4]
     plain = recorders.Work(experiment.train.steps, size, size * max(shape[0] - 1, 1))
-    rate = chips.peak_flops(experiment.mesh.devices.flat[0].device_kind, experiment.compute)
+    rate = peak_rates.peak_flops(experiment.mesh.devices.flat[0].device_kind, experiment.compute)
     if rate is None:
         return plain
     batch = batches.spec(size, *shape, weight=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from daflow_jax import flops
+from daflow_jax.profiling import flops
 from daflow_jax.tasks import base
 from daflow_jax.train import optimizer as optimizers
 from daflow_jax.train import step as steps

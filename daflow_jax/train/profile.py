@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from daflow_jax import distributed
+from daflow_jax.sharding import processes
 
 
 class Profiler:
@@ -15,7 +15,7 @@ class Profiler:
 
     def __init__(self, workdir: Path, window: tuple[int, ...]):
         self._folder, self._on = Path(workdir) / "profile", False
-        self._first, self._count = window if window and distributed.is_main() else (0, 0)
+        self._first, self._count = window if window and processes.is_main() else (0, 0)
 
     def before(self, step: int, state: Any) -> None:
         """Starts or ends the trace when due: `step` steps are done and lead to `state`."""

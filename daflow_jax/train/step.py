@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from daflow_jax import axes
 from daflow_jax.metrics import mean
+from daflow_jax.sharding import axes
 from daflow_jax.tasks import base
 from daflow_jax.train import optimizer as optimizers
 from daflow_jax.train import state as states

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from daflow_jax import distributed, errors
+from daflow_jax import errors
+from daflow_jax.sharding import processes
 
 # Sections that may change between runs in one workdir; of "train" only the batch is bound.
 FREE_SECTIONS = ("log", "eval", "checkpoint", "mesh")
@@ -42,11 +43,11 @@ def hold(workdir: Path) -> Iterator[None]:
 
 def check_shared(workdir: Path, patience: float = 10.0) -> None:
     """Raises UserError unless every process sees the folder that process 0 holds."""
-    want = distributed.gather(_holder(workdir))[0]
+    want = processes.gather(_holder(workdir))[0]
     deadline = time.monotonic() + patience
     while (sees := _holder(workdir) == want) is False and time.monotonic() < deadline:
         time.sleep(0.2)  # network disks show news late
-    blind = [i for i, seen in enumerate(distributed.gather(sees)) if not seen]
+    blind = [i for i, seen in enumerate(processes.gather(sees)) if not seen]
     if blind:
         rule = f"process {blind[0]} does not see the folder of process 0"
         raise errors.UserError(workdir, rule, "Name one on a disk that all machines share")

@@ -15,7 +15,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from daflow_jax import distributed, errors
+from daflow_jax import errors
+from daflow_jax.sharding import processes
 from daflow_jax.train import checkpoint as checkpoints
 
 ImageWriter = Callable[[Path, np.ndarray], None]
@@ -45,7 +46,7 @@ class Writer:
         self, workdir: Path, config: LogConfig, write_image: ImageWriter, resumed_at: int = 0
     ):
         self._workdir, self._write_image = Path(workdir), write_image
-        self._speaks = distributed.is_main()
+        self._speaks = processes.is_main()
         self._events = None
         if not self._speaks:
             return

@@ -12,7 +12,7 @@ import pytest
 from daflow_jax.cli import analysis, probe, samples
 from daflow_jax.io import flow as flow_files
 from daflow_jax.io import image
-from daflow_jax.models.flow_output import FlowOutput
+from daflow_jax.models.outputs import FlowOutput
 from tests import tiny
 
 MOTION = 24.0  # pixels to the left, in all pairs

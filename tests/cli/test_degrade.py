@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from daflow_jax import cli
-from daflow_jax.io import image, pairs, read_image, video, write_image
-from tests.io.test_pairs import make
+from daflow_jax.datasets import pairs_folder as pairs
+from daflow_jax.io import image, read_image, video, write_image
+from tests.datasets.test_pairs_folder import make
 
 
 def picture(seed=0, height=24, width=32):

@@ -6,11 +6,12 @@ import types
 import numpy as np
 import pytest
 
-from daflow_jax import baselines
 from daflow_jax.cli import degradations, evaluate, intervals, measure, methods
+from daflow_jax.datasets import pairs_folder as pairs
+from daflow_jax.datasets import read_pairs
+from daflow_jax.evaluate import baselines
 from daflow_jax.io import flow as flow_files
-from daflow_jax.io import image, pairs
-from daflow_jax.layouts import read_pairs
+from daflow_jax.io import image
 from tests import tiny, trees
 
 

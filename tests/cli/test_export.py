@@ -8,7 +8,7 @@ import numpy as np
 from jax import export
 
 from daflow_jax.io import image
-from daflow_jax.predict import coarse_to_fine
+from daflow_jax.predict.flow import coarse_to_fine
 from tests import tiny
 
 

@@ -10,7 +10,7 @@ from daflow_jax import api
 from daflow_jax.errors import UserError
 from daflow_jax.input_pipeline import clips as stored
 from daflow_jax.io import image
-from daflow_jax.predict import consistency
+from daflow_jax.predict.flow import consistency
 from tests import tiny
 
 STEP = 1 / 128  # KITTI's form rounds to 1/64 px

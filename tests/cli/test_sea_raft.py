@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from daflow_jax import api, model_folder, models
+from daflow_jax import api, models, pretrained
 from daflow_jax.io import flow as flow_files
 from daflow_jax.io import image
 from tests import tiny
@@ -19,10 +19,10 @@ def sea_raft(tmp_path_factory):
     config = models.preset("sea-raft-s", **widths)
     rng = np.random.default_rng(0)
     variables = jax.tree_util.tree_map_with_path(
-        lambda path, leaf: _drawn(rng, path, leaf.shape), model_folder.abstract_variables(config)
+        lambda path, leaf: _drawn(rng, path, leaf.shape), pretrained.abstract_variables(config)
     )
     folder = tmp_path_factory.mktemp("models") / "narrow"
-    return str(model_folder.save(folder, config, variables, name="narrow"))
+    return str(pretrained.save(folder, config, variables, name="narrow"))
 
 
 def _drawn(rng, path, shape):

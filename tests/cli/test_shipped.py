@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import robustness
-from daflow_jax import api, model_folder
+from daflow_jax import api, pretrained
+from studies import robustness
 
 BOUND = {"clean": 1.0, "calibration:3": 3.0}  # pixels
 SHIPPED = "daflow-nano"
@@ -38,21 +38,21 @@ def test_shipped_model_keeps_its_bounds(daflow, pairs):
 
 
 def test_a_broken_model_misses_the_bounds(daflow, pairs, tmp_path):
-    found = model_folder.load(model_folder.resolve(SHIPPED))
-    flat = model_folder.flatten(found.variables)
+    found = pretrained.load(pretrained.resolve(SHIPPED))
+    flat = pretrained.flatten(found.variables)
     name = "params/update/flow_head/conv2/kernel"
     flat[name] = np.asarray(flat[name])[..., ::-1]  # x and y exchanged
     layout = {key: (value.dtype, value.shape) for key, value in flat.items()}
-    model_folder.write(tmp_path / "broken", found.config, layout, flat.items(), name="broken")
+    pretrained.write(tmp_path / "broken", found.config, layout, flat.items(), name="broken")
     code, epe, _ = errors_of(daflow, pairs, "broken", "--no-clean", "--max-epe", 3.0)
     assert code == 4 and epe["calibration:3"] > 2 * BOUND["calibration:3"]
 
 
 def test_shipped_files_are_small_and_of_16_bits():
-    folder = model_folder.resolve(SHIPPED)
-    files = model_folder.weight_files(folder, model_folder.read_meta(folder))
+    folder = pretrained.resolve(SHIPPED)
+    files = pretrained.weight_files(folder, pretrained.read_meta(folder))
     assert sum(file.stat().st_size for file in files) < 15e6
     assert all(file.stat().st_size < 5e6 for file in files)
-    dtypes = {str(leaf.dtype) for leaf in model_folder.flatten(
-        model_folder.load(folder).variables["params"]).values()}  # fmt: skip
+    dtypes = {str(leaf.dtype) for leaf in pretrained.flatten(
+        pretrained.load(folder).variables["params"]).values()}  # fmt: skip
     assert dtypes == {"float16"} and api.load(SHIPPED).num_parameters > 10**5

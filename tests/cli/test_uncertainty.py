@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from daflow_jax import api, errors, model_folder
+from daflow_jax import api, errors, pretrained
 from daflow_jax.io import flow as flow_files
 from daflow_jax.io import image
 from tests import tiny
@@ -17,15 +17,15 @@ from tests import tiny
 def model(tmp_path_factory):
     """Returns the folder of the tiny RAFT with a random head."""
     config = dataclasses.replace(tiny.config(), uncertainty=True)
-    rng, flat = np.random.default_rng(0), model_folder.flatten(tiny.variables())
+    rng, flat = np.random.default_rng(0), pretrained.flatten(tiny.variables())
     drawn = {
         name: flat.get(name, rng.normal(0, 0.2, shape).astype(np.float32))
-        for name, shape in model_folder.shapes(config).items()
+        for name, shape in pretrained.shapes(config).items()
     }
 
     folder = tmp_path_factory.mktemp("models") / "unsure"
     given = config, traverse_util.unflatten_dict(drawn, sep="/")
-    return str(model_folder.save(folder, *given, name="unsure", defaults={"iters": tiny.ITERS}))
+    return str(pretrained.save(folder, *given, name="unsure", defaults={"iters": tiny.ITERS}))
 
 
 def test_the_call_returns_the_uncertainty_on_request(model):
@@ -49,7 +49,7 @@ def test_frames_estimated_small_have_the_uncertainty_of_their_own_pixels(model):
     unsure = api.load(model, layout=api.Layout(max_size=136, bucket=8))
     result = unsure((frames[0], frames[1]), uncertainty=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("daflow_jax.predict.estimate._enlarged", lambda flows, *sizes: flows)
+        patch.setattr("daflow_jax.predict.flow.estimator._enlarged", lambda flows, *sizes: flows)
         small = unsure.estimator()(frames.astype(np.float32) / 255)[0][-1, 0, ..., 2]
     assert small.shape == (128, 136)
     corners = (slice(None, None, 255), slice(None, None, 271))

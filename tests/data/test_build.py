@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("tensorflow_datasets", reason="needs daflow-jax[data]")
 
-from daflow_jax import layouts
+from daflow_jax import datasets
 from daflow_jax.errors import UserError
 from daflow_jax.input_pipeline import clips
 from daflow_jax.io import image, video
@@ -18,7 +18,7 @@ from tests import trees
 
 KILLED = """
 import os, signal, sys
-from daflow_jax.layouts import record
+from daflow_jax.datasets import record
 from data import build
 whole = record.records
 def records(clip, cutting):
@@ -55,17 +55,17 @@ def assert_same(stored, clip, start):
         np.testing.assert_array_equal(found[key], value, err_msg=f"{clip.name} {key}")
 
 
-@pytest.mark.parametrize("name", layouts.LAYOUTS)
+@pytest.mark.parametrize("name", datasets.LAYOUTS)
 def test_records_hold_exactly_what_the_source_holds(name, tmp_path, capsys):
     source = trees.write(name, tmp_path)
     assert run(name, source, tmp_path / "out") == 0
     said = report(capsys)
-    by_name = {clip.name: clip for clip in layouts.list_clips(source, name)}
+    by_name = {clip.name: clip for clip in datasets.list_clips(source, name)}
     for split, count in trees.TREES[name][1].items():
         built = clips.BuiltSet(tmp_path / "out" / name, split)
         assert {key: said["splits"][split][key] for key in count._fields} == count._asdict()
         assert said["splits"][split]["records"] == len(built)
-        published = layouts.LAYOUTS[name].counts.get(split)
+        published = datasets.LAYOUTS[name].counts.get(split)
         assert said["splits"][split]["published"] == (published and published._asdict())
         frames = {}
         for stored in built:
@@ -92,7 +92,7 @@ def test_every_window_of_three_lies_in_one_short_record(tmp_path):
 def test_flow_stays_with_its_frames_in_later_records(tmp_path):
     source = trees.write("middlebury", tmp_path)
     assert run("middlebury", source, tmp_path / "out", "--record-frames", 4) == 0
-    by_name = {clip.name: clip for clip in layouts.list_clips(source)}
+    by_name = {clip.name: clip for clip in datasets.list_clips(source)}
     grove = [s for s in clips.BuiltSet(tmp_path / "out/middlebury") if "Grove" in s.name]
     found = sorted((s.start, *s.known) for s in grove)  # the flow leads from frame 3 to frame 4
     no = False
@@ -166,7 +166,7 @@ def test_wrong_splits_and_sources_are_refused(tmp_path, capsys):
 def test_the_list_says_what_to_get(capsys):
     assert build.main(["--list"]) == 0
     out = capsys.readouterr().out
-    for layout in layouts.LAYOUTS.values():
+    for layout in datasets.LAYOUTS.values():
         facts = (layout.title, layout.download, layout.size, layout.licence, layout.tree)
         assert all(fact and fact in out for fact in facts)
 

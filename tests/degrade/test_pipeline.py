@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from daflow_jax import errors
-from daflow_jax.degrade import chains, codec, draw, ladder, mixture, pipeline, published, recipes
+from daflow_jax.degrade import (
+    chains,
+    codec,
+    corruptions,
+    draw,
+    mixture,
+    pipeline,
+    published,
+    recipes,
+)
 
 
 def clip(frames=3, height=61, width=90):
@@ -160,7 +169,7 @@ def test_codec_takes_the_size_of_the_first_frame():
     assert stacked.shape == (3, 64, 96, 3) and stacked.mean((1, 2, 3)).tolist() == [0, 40, 80]
 
 
-@pytest.mark.parametrize("name", [*ladder.NAMES, *published.PIPELINES])
+@pytest.mark.parametrize("name", [*corruptions.NAMES, *published.PIPELINES])
 def test_ladder_gets_worse_with_severity_and_replays(name):
     frames, quality = clip(height=64, width=96), []
     flow = np.broadcast_to(np.float32([-2, 0]), (2, 64, 96, 2))

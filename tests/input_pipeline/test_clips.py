@@ -5,10 +5,10 @@ import pickle
 import numpy as np
 import pytest
 
-from daflow_jax import batch as batches
 from daflow_jax.errors import UserError
 from daflow_jax.input_pipeline import clips
 from daflow_jax.io import image
+from daflow_jax.tasks import batch as batches
 from tests import trees
 
 

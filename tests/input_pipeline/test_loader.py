@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from daflow_jax import batch as batches
 from daflow_jax import errors
-from daflow_jax.generate import scene
 from daflow_jax.input_pipeline import loader, sources
+from daflow_jax.synthetic import scene
+from daflow_jax.tasks import batch as batches
 
 SCENE = scene.SceneConfig(
     frames=2,

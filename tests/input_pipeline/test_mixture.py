@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daflow_jax import batch as batches
 from daflow_jax import experiment
 from daflow_jax.errors import UserError
-from daflow_jax.generate import scene
 from daflow_jax.input_pipeline import loader, mixture, sources, transforms
+from daflow_jax.synthetic import scene
+from daflow_jax.tasks import batch as batches
 from daflow_jax.train import workdir
 from tests import trees
 

@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax import batch as batches
-from daflow_jax.generate import host, scene, textures
 from daflow_jax.input_pipeline import on_device, sources
+from daflow_jax.synthetic import host, scene, textures
+from daflow_jax.tasks import batch as batches
 
 SCENE = scene.SceneConfig(
     frames=2,

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from daflow_jax.convert import engine, rules
+from daflow_jax.models.daflow import dpt, vggt
 from daflow_jax.models.vae import convert
 from daflow_jax.models.vae.config import VAEConfig
 from daflow_jax.models.vae.model import VAE
-from daflow_jax.nn import dpt, vggt
 from daflow_jax.ops import color, diffusion
 from tests.golden import weights
 from tests.models import backbone_golden as golden

@@ -10,8 +10,8 @@ import pytest
 
 from daflow_jax import errors, models
 from daflow_jax.convert import engine
+from daflow_jax.models.daflow.dpt import DPTHead
 from daflow_jax.models.daflow.model import Fuse
-from daflow_jax.nn.dpt import DPTHead
 
 TINY = dataclasses.replace(
     models.preset(

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daflow_jax import api, published
+from daflow_jax import api
+from daflow_jax.pretrained import published
 
 FOLDER = Path(os.environ.get("DAFLOW_RAFT_WEIGHTS", "/nowhere"))
 pytestmark = pytest.mark.skipif(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from daflow_jax import model_folder
+from daflow_jax import pretrained
 from daflow_jax.models.dit4sr import slim
 from daflow_jax.models.dit4sr.config import VARIANTS, RestorerConfig
 from daflow_jax.models.dit4sr.restorer import Restorer
@@ -30,7 +30,7 @@ def test_taps_stay_and_parameters_go(fields):
     frames = jax.random.uniform(jax.random.key(0), (2, 2, 16, 24, 3))
     rng = jax.random.key(1)
     variables = golden.filled(Restorer(full), frames, rng, method="features")
-    flat = {k: np.asarray(x) for k, x in model_folder.flatten(variables["params"]).items()}
+    flat = {k: np.asarray(x) for k, x in pretrained.flatten(variables["params"]).items()}
     names = golden.shapes(Restorer(small), frames, rng, method="features")
     names = {name.removeprefix("params/"): shape for name, shape in names.items()}
     reduced = dict(slim.arrays(full.dit, flat, list(names)))
@@ -51,7 +51,7 @@ def test_published_sizes_shrink_to_half():
     config = VARIANTS["restorer-base"]
     dit = dataclasses.replace(config.dit, lq_key="hq_twice")
     config = dataclasses.replace(config, dit=slim.first_step(dit))
-    shapes = model_folder.flatten(model_folder.abstract_variables(config))
+    shapes = pretrained.flatten(pretrained.abstract_variables(config))
     count = sum(np.prod(leaf.shape) for leaf in shapes.values())
     assert 2 * count / 2**30 < 2.6  # in bfloat16, the autoencoder's encoder and prompt included
     assert not any("decoder" in name or "blocks_18" in name for name in shapes)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from daflow_jax import errors, experiment, model_folder, models
+from daflow_jax import errors, experiment, models, pretrained
 from daflow_jax.losses import mixture_of_laplace
-from daflow_jax.nn import refine
+from daflow_jax.models.raft import refine
 from daflow_jax.ops import laplace
 from daflow_jax.train import initial, state
 from tests import tiny
@@ -23,7 +23,7 @@ LARGE = dataclasses.replace(SMALL, small=False)
 
 
 def _random(config):
-    abstract, rng = model_folder.abstract_variables(config), np.random.default_rng(0)
+    abstract, rng = pretrained.abstract_variables(config), np.random.default_rng(0)
     scale = lambda x: max(np.prod(x.shape[:-1]), 1) ** -0.5  # noqa: E731
     draw = lambda x: jnp.asarray(rng.normal(0, scale(x), x.shape), x.dtype)  # noqa: E731
     drawn = jax.tree.map(draw, abstract)
@@ -32,7 +32,7 @@ def _random(config):
 
 
 def _without_head(variables):
-    flat = model_folder.flatten(variables)
+    flat = pretrained.flatten(variables)
     kept = {name: x for name, x in flat.items() if HEAD not in name}
     assert len(flat) - len(kept) == 4
     return traverse_util.unflatten_dict(kept, sep="/")
@@ -118,13 +118,13 @@ def test_weights_without_the_head_start_one_with_it(target):
     prefix = f"params/{target}/" if target else "params/"
     layers = [f"conv{i}/{kind}" for i in (1, 2) for kind in ("bias", "kernel")]
     assert new.untouched == [prefix + HEAD + layer for layer in layers] and not new.unused
-    got = model_folder.flatten(new.variables)[prefix + "update/gru/convz/kernel"]
-    expected = model_folder.flatten(tiny.variables())["params/update/gru/convz/kernel"]
+    got = pretrained.flatten(new.variables)[prefix + "update/gru/convz/kernel"]
+    expected = pretrained.flatten(tiny.variables())["params/update/gru/convz/kernel"]
     np.testing.assert_array_equal(got, expected)
 
 
 def _abstract(config):
-    return model_folder.abstract_variables(config)
+    return pretrained.abstract_variables(config)
 
 
 def test_config_files_ask_for_it():
@@ -153,11 +153,11 @@ def test_the_head_can_be_trained_alone(plain):
 def test_folders_keep_the_head_and_older_ones_have_none(tmp_path):
     config = _with_head(SMALL)
     variables = _random(config)
-    model_folder.save(tmp_path / "head", config, variables, name="head")
-    loaded = model_folder.load(tmp_path / "head")
+    pretrained.save(tmp_path / "head", config, variables, name="head")
+    loaded = pretrained.load(tmp_path / "head")
     assert loaded.config == config
     name = f"params/{HEAD}conv2/kernel"
-    back, saved = (model_folder.flatten(x)[name] for x in (loaded.variables, variables))
+    back, saved = (pretrained.flatten(x)[name] for x in (loaded.variables, variables))
     np.testing.assert_array_equal(back, saved)
     older = models.to_dict(SMALL)
     for field in ("uncertainty", "var_min", "var_max"):

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax.nn import dpt
+from daflow_jax.models.daflow import dpt
 from tests.models import backbone_golden as golden
 
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from daflow_jax.nn import loop, refine
+from daflow_jax.models.raft import refine
+from daflow_jax.nn import loop
 from daflow_jax.ops import correlation
 
 ITERS = 3

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from daflow_jax.nn import dpt, vggt
+from daflow_jax.models.daflow import dpt, vggt
 from tests.models import backbone_golden as golden
 from tests.models import parity_parts
 

@@ -6,8 +6,9 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from daflow_jax import flops, sharding
+from daflow_jax import sharding
 from daflow_jax.plan import compiled, groups, hlo
+from daflow_jax.profiling import flops
 
 SIZES = {"data": 2, "fsdp": 2, "seq": 2, "tensor": 1}
 

@@ -8,12 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from daflow_jax import batch as batches
 from daflow_jax import errors, models, tasks
 from daflow_jax.losses import mixture_of_laplace
 from daflow_jax.metrics import mean
-from daflow_jax.models.flow_output import FlowOutput
-from daflow_jax.train import evaluate, feed, loop, step
+from daflow_jax.models.outputs import FlowOutput
+from daflow_jax.tasks import batch as batches
+from daflow_jax.train import data_feed as feed
+from daflow_jax.train import evaluator as evaluate
+from daflow_jax.train import loop, step
 from tests.train import toy
 
 SIZE = (2, 8, 8)

@@ -19,9 +19,11 @@ import numpy as np
 
 import train
 from daflow_jax import errors, experiment, sharding
-from daflow_jax.generate import scene
 from daflow_jax.input_pipeline import sources
-from daflow_jax.train import evaluate, feed, loop
+from daflow_jax.synthetic import scene
+from daflow_jax.train import data_feed as feed
+from daflow_jax.train import evaluator as evaluate
+from daflow_jax.train import loop
 from tests.train import toy
 
 WHO, WHEN, WHAT = os.environ.get("ACCIDENT", "-1:-1:none").split(":")

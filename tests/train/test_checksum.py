@@ -7,7 +7,8 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from daflow_jax import sharding
-from daflow_jax.train import checksum, evaluate
+from daflow_jax.train import checksum
+from daflow_jax.train import evaluator as evaluate
 
 WORDS = {"float32": np.uint32, "bfloat16": np.uint16, "int8": np.uint8, "bool": np.uint8}
 

@@ -16,13 +16,14 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from daflow_jax import errors
-from daflow_jax.train import checkpoint, feed, loop
+from daflow_jax.train import checkpoint, loop
+from daflow_jax.train import data_feed as feed
 from tests.train import toy
 
 CHILD = """
 import os, signal, sys
 from tests.train import toy
-from daflow_jax.train import feed, loop
+from daflow_jax.train import data_feed as feed, loop
 class Deadly(toy.Loader):
     def __next__(self):
         if self.index == int(sys.argv[2]):

@@ -5,8 +5,10 @@ import dataclasses
 import jax
 import pytest
 
-from daflow_jax import config_file, experiment, flops
+from daflow_jax import experiment
+from daflow_jax.experiment import config_file
 from daflow_jax.plan import program
+from daflow_jax.profiling import flops
 from daflow_jax.train import loop, model_flops
 
 SMALL = [

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from jax.extend import core
 
-from daflow_jax import batch as batches
 from daflow_jax import errors, experiment, models, precision, tasks
+from daflow_jax.tasks import batch as batches
 from daflow_jax.train import checkpoint, loop
 from tests import tiny
 from tests.train import toy

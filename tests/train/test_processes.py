@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from daflow_jax import model_folder
-from tests.train import processes
+from daflow_jax import pretrained
+from tests.train import launcher
 
 STEPS, SAVED = 20, 16
 TOPOLOGIES = {"1x1": (1, 1), "1x8": (1, 8), "2x4": (2, 4), "4x2": (4, 2)}  # processes x devices
@@ -49,7 +49,7 @@ class Runs:
 
     def train(self, workdir, name: str) -> None:
         """Trains, or resumes, to the end."""
-        processes.run(self._command, workdir, *TOPOLOGIES[name], STEPS=str(STEPS))
+        launcher.run(self._command, workdir, *TOPOLOGIES[name], STEPS=str(STEPS))
 
     def moved(self, workdir, first: str, then: str) -> None:
         """Goes on from the last but one checkpoint of `first` on `then`, in `workdir`."""
@@ -62,7 +62,7 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
-    return Runs(tmp_path_factory.mktemp("toy"), processes.TOY)
+    return Runs(tmp_path_factory.mktemp("toy"), launcher.TOY)
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +71,13 @@ def flow(tmp_path_factory):
 
 
 def _assert_same(ours, theirs, share_of_pixels=1e-5):
-    assert list(processes.losses(ours)) == list(range(1, STEPS + 1))
-    values = [list(processes.losses(path).values()) for path in (ours, theirs)]
+    assert list(launcher.losses(ours)) == list(range(1, STEPS + 1))
+    values = [list(launcher.losses(path).values()) for path in (ours, theirs)]
     np.testing.assert_allclose(*values, rtol=1e-5)
     assert values[0][-1] != values[0][0]
-    expected = processes.evaluations(theirs)
+    expected = launcher.evaluations(theirs)
     assert STEPS in expected
-    for step, means in processes.evaluations(ours).items():
+    for step, means in launcher.evaluations(ours).items():
         assert means == pytest.approx(expected[step], rel=share_of_pixels)
 
 
@@ -90,7 +90,7 @@ def test_losses_and_evaluations_are_those_of_one_device(toy, name):
 @pytest.mark.parametrize("variables", [{"SOURCE": "device"}, {"AXIS": "data"}, {"AXIS": "seq"}])
 def test_other_sources_and_axes_give_the_losses_of_one_device(tmp_path, variables):
     for name in ("1x1", "2x4"):
-        processes.run(processes.TOY, tmp_path / name, *TOPOLOGIES[name], **variables)
+        launcher.run(launcher.TOY, tmp_path / name, *TOPOLOGIES[name], **variables)
     _assert_same(tmp_path / "2x4", tmp_path / "1x1")
 
 
@@ -111,7 +111,7 @@ def test_flow_losses_and_exports_are_those_of_one_device(flow, name):
     for path in ("samples/step_000000020/synthetic_flow.png", "done", "eval/step_000000020.json"):
         assert (flow(name) / path).exists()
     ours, theirs = (
-        model_folder.load(flow(which) / "export/last").variables["params"]["fnet"]["conv1"]
+        pretrained.load(flow(which) / "export/last").variables["params"]["fnet"]["conv1"]
         for which in (name, "1x1")
     )
     np.testing.assert_allclose(ours["kernel"], theirs["kernel"], atol=2e-5)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from daflow_jax import errors, experiment, model_folder, models, precision
+from daflow_jax import errors, experiment, models, precision, pretrained
 from daflow_jax.train import loop, optimizer, state
 from tests import tiny
 
@@ -64,7 +64,7 @@ def test_formats_at_rest_and_exact_moments_and_averages():
 
 def _trained(config, name):
     patterns = models.trainable_sets(config)[name]
-    params = model_folder.abstract_variables(config)["params"]
+    params = pretrained.abstract_variables(config)["params"]
     return _paths(state.split(params, state.Leaves(train=patterns))[0]), _paths(params)
 
 

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from daflow_jax import batch as batches
 from daflow_jax import errors, experiment, models, precision, tasks
 from daflow_jax.models.dit4sr.model import DiTOutput
-from daflow_jax.models.flow_output import FlowOutput
-from daflow_jax.train import feed, loop, state, step
+from daflow_jax.models.outputs import FlowOutput
+from daflow_jax.tasks import batch as batches
+from daflow_jax.train import data_feed as feed
+from daflow_jax.train import loop, state, step
 from tests.train import toy
 
 SIZE, CLIPS = (2, 8, 8), 16

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.train import processes
+from tests.train import launcher
 
 STEPS = 20
 
@@ -17,22 +17,22 @@ STEPS = 20
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("undisturbed")
-    processes.run(processes.TOY, workdir, 1, 4, BATCHES=str(workdir / "batches"))
+    launcher.run(launcher.TOY, workdir, 1, 4, BATCHES=str(workdir / "batches"))
     return workdir
 
 
 def _run(workdir, accident: str, *flags, count: int = 2) -> list[tuple[int, str]]:
     devices = 4 // count
-    started = processes.start(processes.TOY, workdir, count, devices, *flags, ACCIDENT=accident)
+    started = processes.start(launcher.TOY, workdir, count, devices, *flags, ACCIDENT=accident)
     return processes.finish(started, timeout=120)
 
 
 def _same_as(undisturbed, workdir, rel=1e-5):
-    ours, theirs = (processes.losses(path) for path in (workdir, undisturbed))
+    ours, theirs = (launcher.losses(path) for path in (workdir, undisturbed))
     assert list(ours) == list(theirs) == list(range(1, STEPS + 1))
     assert list(ours.values()) == pytest.approx(list(theirs.values()), rel=rel)
-    for step, values in processes.evaluations(undisturbed).items():
-        assert processes.evaluations(workdir)[step] == pytest.approx(values, rel=rel)
+    for step, values in launcher.evaluations(undisturbed).items():
+        assert launcher.evaluations(workdir)[step] == pytest.approx(values, rel=rel)
 
 
 def test_a_signal_to_one_process_stops_both_after_a_save(tmp_path):
@@ -51,7 +51,7 @@ def test_a_dead_process_ends_the_other_and_the_run_can_go_on(undisturbed, tmp_pa
     assert ended[dies][0] == -signal.SIGKILL
     code, said = ended[lives]
     assert code == 3 and f"daflow: error: process {dies} is gone. " in said, ended
-    processes.run(processes.TOY, tmp_path, 1, 4)
+    launcher.run(launcher.TOY, tmp_path, 1, 4)
     _same_as(undisturbed, tmp_path)
 
 
@@ -59,7 +59,7 @@ def test_a_dead_process_ends_the_other_and_the_run_can_go_on(undisturbed, tmp_pa
 @pytest.mark.parametrize("sleeps, lives", [(1, 0), (0, 1)])
 def test_a_silent_process_ends_the_other(tmp_path, sleeps, lives):
     accident = f"{sleeps}:7:{int(signal.SIGSTOP)}"
-    started = processes.start(processes.TOY, tmp_path, 2, 2, "--patience=8", ACCIDENT=accident)
+    started = processes.start(launcher.TOY, tmp_path, 2, 2, "--patience=8", ACCIDENT=accident)
     started[lives][0].wait(100)
     os.kill(started[sleeps][0].pid, signal.SIGKILL)
     code, said = processes.finish(started)[lives]
@@ -78,7 +78,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_leaves_older_checkpoints(undis
     code, said = _run(tmp_path, "0:6:full", count=1)[0]
     assert code == 3 and said.splitlines()[-1].startswith("daflow: error: "), said
     assert "no room for a checkpoint; those before it are whole. Make room" in said
-    processes.run(processes.TOY, tmp_path, 1, 4)
+    launcher.run(launcher.TOY, tmp_path, 1, 4)
     assert "resumed from step 4" in (tmp_path / "log.txt").read_text()
     _same_as(undisturbed, tmp_path)
 
@@ -103,10 +103,10 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_agree_to_fall_back_from_a_damaged_checkpoint(undisturbed, tmp_path, kind):
-    processes.run(processes.TOY, tmp_path, 2, 2, STEPS="12")
+    launcher.run(launcher.TOY, tmp_path, 2, 2, STEPS="12")
     (tmp_path / "done").unlink()
     _damage(tmp_path / "checkpoints/000000012", kind)
-    processes.run(processes.TOY, tmp_path, 2, 2)
+    launcher.run(launcher.TOY, tmp_path, 2, 2)
     said = (tmp_path / "log.txt").read_text()
     assert said.count("checkpoint 000000012 is damaged") == 1 and "resumed from step 8" in said
     _same_as(undisturbed, tmp_path)
@@ -126,7 +126,7 @@ def _kill(workdir, steps: int, rng, while_saving: bool) -> None:
     """
     lines, before = workdir / "batches", _finished(workdir)
     started = processes.start(
-        processes.TOY, workdir, 1, 1, STEPS=str(steps), PAUSE="0.03", BATCHES=str(lines)
+        launcher.TOY, workdir, 1, 1, STEPS=str(steps), PAUSE="0.03", BATCHES=str(lines)
     )
     process, more = started[0][0], rng.randint(0, 8)
     first, known = None, len(_texts(lines))
@@ -160,11 +160,10 @@ def test_kills_at_random_moments_change_neither_losses_nor_batches(tmp_path, kil
         _kill(killed, steps, rng, while_saving=number % 2 == 0)
     for workdir in (plain, killed):
         lines = str(workdir / "batches")
-        processes.run(processes.TOY, workdir, 1, 1, STEPS=str(steps), BATCHES=lines)
+        launcher.run(launcher.TOY, workdir, 1, 1, STEPS=str(steps), BATCHES=lines)
     assert "resumed from step" in (killed / "log.txt").read_text()
     assert (
-        processes.losses(killed) == processes.losses(plain)
-        and len(processes.losses(plain)) == steps
+        launcher.losses(killed) == launcher.losses(plain) and len(launcher.losses(plain)) == steps
     )
     assert _batches(killed / "batches") == _batches(plain / "batches")
-    assert processes.evaluations(killed) == processes.evaluations(plain)
+    assert launcher.evaluations(killed) == launcher.evaluations(plain)

@@ -7,11 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax import batch as batches
 from daflow_jax import sharding
 from daflow_jax.metrics import mean
 from daflow_jax.tasks import base
-from daflow_jax.train import evaluate, feed, loop, optimizer, state, writer
+from daflow_jax.tasks import batch as batches
+from daflow_jax.train import data_feed as feed
+from daflow_jax.train import evaluator as evaluate
+from daflow_jax.train import loop, optimizer, state, writer
 
 SHAPE = (2, 4, 4)  # frames, height, width
 STEPS = 12

@@ -11,11 +11,12 @@ from flax.linen import dtypes
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from daflow_jax.models.daflow import dpt
 from daflow_jax.models.daflow.config import DAFlowConfig
 from daflow_jax.models.dit4sr.restorer import Restorer
-from daflow_jax.models.flow_output import FlowOutput
+from daflow_jax.models.outputs import FlowOutput
 from daflow_jax.models.raft.model import RAFT, check_size
-from daflow_jax.nn import dpt, placement
+from daflow_jax.nn import placement
 from daflow_jax.ops import correlation
 
 

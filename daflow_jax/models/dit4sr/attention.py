@@ -10,9 +10,9 @@ from einops import rearrange
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from daflow_jax import axes
 from daflow_jax.models.dit4sr.config import DiTConfig
 from daflow_jax.nn import attention, norm
+from daflow_jax.sharding import axes
 
 
 class Streams(NamedTuple):

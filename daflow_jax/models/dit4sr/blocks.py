@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from daflow_jax import axes
+from daflow_jax.models.dit4sr import depthwise
 from daflow_jax.models.dit4sr.attention import JointAttention, Streams, Tap
 from daflow_jax.models.dit4sr.config import DiTConfig
-from daflow_jax.nn import depthwise, norm
+from daflow_jax.nn import norm
+from daflow_jax.sharding import axes
 
 # dimensions of tokens before their features
 IMAGE = ("batch", "frames", "rows", "columns")

@@ -9,9 +9,10 @@ from einops import rearrange
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from daflow_jax.models.flow_output import FlowOutput
+from daflow_jax.models.outputs import FlowOutput
+from daflow_jax.models.raft import encoder, refine
 from daflow_jax.models.raft.config import RAFTConfig
-from daflow_jax.nn import encoder, placement, refine
+from daflow_jax.nn import placement
 from daflow_jax.ops import correlation
 
 

@@ -8,11 +8,12 @@ from einops import rearrange
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from daflow_jax.models.flow_output import FlowOutput
+from daflow_jax.models.outputs import FlowOutput
+from daflow_jax.models.raft import encoder
 from daflow_jax.models.raft.model import check_size
 from daflow_jax.models.sea_raft import refine
 from daflow_jax.models.sea_raft.config import SEARAFTConfig
-from daflow_jax.nn import conv, encoder, placement
+from daflow_jax.nn import conv, placement
 from daflow_jax.ops import correlation
 
 

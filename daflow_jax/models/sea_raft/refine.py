@@ -9,7 +9,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from daflow_jax.nn import convnext, loop, refine
+from daflow_jax.models.raft import refine
+from daflow_jax.models.sea_raft import convnext
+from daflow_jax.nn import loop
 from daflow_jax.ops import coords, correlation, upsample
 
 

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
-from daflow_jax import axes
 from daflow_jax.nn.attention import groups, one_device, splash
 from daflow_jax.nn.attention.exchange import Exchange
+from daflow_jax.sharding import axes
 
 
 class Part(NamedTuple):

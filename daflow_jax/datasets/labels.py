@@ -1,0 +1,158 @@
+"""Pseudo ground truth: flow that a model estimated, stored in a folder beside the clips it is of.
+
+    OUT/labels.json                   source, its layout, the model, the rule of occlusion
+    OUT/SPLIT/NAME.labels/
+        clip.json                     frames, size, pixels lost; written last: its clip is complete
+        flow/000000.png               flow k -> k+1 in KITTI's form (steps of 1/64 px)
+        flow_back/000000.png          flow k+1 -> k
+        occlusion/000000.png          255 = cannot be seen in frame k+1
+        occlusion_back/000000.png     255 = pixel of frame k+1 that cannot be seen in frame k
+
+The frames stay where they are: `source` is a path relative to OUT, unless they are on two drives.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daflow_jax.datasets.clip import Clip, Truth
+from daflow_jax.datasets.facts import Layout
+from daflow_jax.errors import UserError
+from daflow_jax.io import atomic, image
+from daflow_jax.io import flow as flow_files
+
+HEAD, DONE = "labels.json", "clip.json"
+
+
+def start(root: Path, source: Path, layout: str, head: dict[str, Any]) -> None:
+    """Writes labels.json, or checks that an earlier run or another process wrote the same.
+
+    Labels of two models or sources in one folder are refused with a `UserError`.
+    """
+    entry = json.loads(json.dumps({"schema": 1, "source": _from(root, source), "layout": layout}))
+    entry |= json.loads(json.dumps(head))
+    file = root / HEAD
+    if not file.is_file():
+        atomic.write_text(file, json.dumps(entry, indent=1) + "\n")
+        return
+    old = _json(file)
+    differs = sorted(key for key in entry if old.get(key) != entry[key])
+    if differs:
+        key = differs[0]
+        rule = f"{key} is {old.get(key)!r}, this run's is {entry[key]!r}"
+        raise UserError(file, rule, "Choose another --out, or remove that folder first")
+
+
+def _from(root: Path, source: Path) -> str:
+    try:
+        return Path(os.path.relpath(source.absolute(), root.absolute())).as_posix()
+    except ValueError:  # on another drive
+        return source.absolute().as_posix()
+
+
+def folder(root: Path, clip: Clip) -> Path:
+    """Returns the folder of a clip's labels."""
+    place = root / clip.split / clip.name
+    return place.with_name(f"{place.name}.labels")
+
+
+def is_done(root: Path, clip: Clip) -> bool:
+    """Returns whether all labels of the clip are there."""
+    return (folder(root, clip) / DONE).is_file()
+
+
+class Writer:
+    """Writes the labels of one clip, pair by pair."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self.pairs, self.lost = 0, 0
+
+    def add(self, flow: np.ndarray, occlusion: np.ndarray, suffix: str = "") -> None:
+        """Writes flow (h, w, 2) and occlusion (h, w) of the next pair; suffix "_back" last."""
+        name = f"{self.pairs:06d}.png"
+        self.lost += flow_files.write_flow(self._folder / f"flow{suffix}" / name, flow)
+        mask = np.where(occlusion, np.uint8(255), np.uint8(0))
+        image.write_image(self._folder / f"occlusion{suffix}" / name, mask)
+        if suffix:
+            self.pairs += 1
+        self.size = flow.shape[:2]
+
+
+@contextmanager
+def writing(root: Path, clip: Clip) -> Iterator[Writer]:
+    """Yields a writer beside the clip's place; all its files appear there at once, or none."""
+    done = folder(root, clip)
+    part = done.with_name(f".{done.name}.part")  # one name, so that a killed run leaves no heap
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        writer = Writer(part)
+        yield writer
+        entry = {"frames": writer.pairs + 1, "size": list(writer.size), "lost": writer.lost}
+        atomic.write_text(part / DONE, json.dumps(entry) + "\n")
+        os.replace(part, done)
+    except OSError as error:
+        raise atomic.write_error(done, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _clips(root: Path) -> Iterator[Clip]:
+    """Lists the clips of the source with the labels as their truth."""
+    from daflow_jax import datasets  # which lists this layout among others
+
+    head = _json(root / HEAD)
+    for clip in datasets.list_clips(root / head["source"], head["layout"]):
+        yield _labelled(root, clip)
+
+
+def _labelled(root: Path, clip: Clip) -> Clip:
+    if not is_done(root, clip):
+        unknown = dataclasses.replace(clip, truth=(), back=())
+        return dataclasses.replace(unknown, problem=clip.problem or "has no labels yet")
+    place = folder(root, clip)
+    frames = _json(place / DONE)["frames"]
+    problem = clip.problem
+    if not clip.is_video and frames != len(clip.frames):
+        problem = problem or f"has {len(clip.frames)} frames and labels of {frames}"
+    return dataclasses.replace(
+        clip,
+        truth=_truths(place, frames - 1, ""),
+        back=_truths(place, frames - 1, "_back"),
+        problem=problem,
+    )
+
+
+def _truths(place: Path, pairs: int, suffix: str) -> tuple[Truth, ...]:
+    names = (f"{index:06d}.png" for index in range(pairs))
+    return tuple(
+        Truth(place / f"flow{suffix}" / name, occluded=place / f"occlusion{suffix}" / name)
+        for name in names
+    )
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(file, "not readable JSON", "Label the clips again") from error
+
+
+LABELS = Layout(
+    name="labels",
+    title="Pseudo ground truth",
+    download="made by `daflow data label`",
+    size="-",
+    licence="that of the clips and of the model",
+    tree="labels.json, SPLIT/NAME.labels/{flow,flow_back,occlusion,occlusion_back}/000000.png",
+    marks=(HEAD,),
+    clips=_clips,
+)

@@ -1,0 +1,1 @@
+"""Errors of methods on data with truth, clean and degraded."""

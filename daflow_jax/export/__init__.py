@@ -1,0 +1,1 @@
+"""A trained model as a fixed-size function, or as another folder."""

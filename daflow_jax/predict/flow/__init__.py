@@ -1,0 +1,1 @@
+"""Flow of frames of any size."""

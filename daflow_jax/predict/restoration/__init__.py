@@ -1,0 +1,1 @@
+"""Restored frames of any size."""
