@@ -32,9 +32,19 @@ class DAFlowConfig:
     channels: tuple[int, ...] = (256, 512, 1024, 1024)
     corr_norm: Literal["split", "joint"] = "split"
 
-    family = "daflow"
+    family = "daflow"  # TRANSITION: goes when the rooms ask the registry
     frames = 3
     iters = 12
+
+    @property
+    def minimum(self) -> int:
+        """Smallest height and width of frames."""
+        return self.flow.minimum
+
+    @property
+    def stride(self) -> int:
+        """Pixels per step of the grid that the refinement runs on."""
+        return self.flow.stride
 
     @property
     def multiple(self) -> int:

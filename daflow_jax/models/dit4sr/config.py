@@ -140,7 +140,8 @@ class RestorerConfig:
     prompt_tokens: int = 154  # 77 CLIP + 77 T5
     frames: int = 3
 
-    family = "restorer"
+    family = "restorer"  # TRANSITION: goes when the rooms ask the registry
+    scale = 1
 
     def __post_init__(self):
         if self.dit.lq_key == "none":
@@ -152,6 +153,16 @@ class RestorerConfig:
     def multiple(self) -> int:
         """Height and width of frames must be multiples of this: pixels per token."""
         return self.dit.patch_size * (self.vae.reduction if self.codec == "vae" else 1)
+
+    @property
+    def minimum(self) -> int:
+        """Smallest height and width of frames: one token."""
+        return self.multiple
+
+    @property
+    def maximum(self) -> int:
+        """Largest height and width of frames: the side of the position table."""
+        return self.dit.position_table * self.multiple
 
 
 def _from_scratch(**sizes) -> RestorerConfig:

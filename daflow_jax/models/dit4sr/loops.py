@@ -65,3 +65,8 @@ def _flat(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 def _stack(parts: list) -> Any:
     return jnp.stack(parts) if isinstance(parts[0], jax.Array) else np.stack(parts)
+
+
+def restored(variables: Tree, config: Any) -> Tree:
+    """Returns `variables`, with single blocks or loops, with the loops of a restorer."""
+    return looped(unrolled(variables), config.dit)

@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from daflow_jax.models.dit4sr.config import DiTConfig
+from daflow_jax.models.dit4sr.config import DiTConfig, RestorerConfig
 from daflow_jax.models.dit4sr.model import DiT
+from daflow_jax.models.entry import Slim
 
 _MODULATION = re.compile(r"(dit/blocks_\d+/(?:norm1|norm1_context))/kernel")
 _CONTROL = re.compile(r"(dit/blocks_\d+/attn2?)/(to_[qkv])_control/(kernel|bias)")
@@ -68,3 +69,16 @@ def _product(params, attention, first, leaf) -> np.ndarray:
 
 def _wide(x) -> np.ndarray:
     return np.asarray(x, np.float32)
+
+
+def _config(config: RestorerConfig) -> RestorerConfig | None:
+    if config.dit.form != "full":
+        return None
+    return dataclasses.replace(config, dit=first_step(config.dit))
+
+
+def _arrays(config: RestorerConfig, params, names) -> Iterator[tuple[str, np.ndarray]]:
+    return arrays(config.dit, params, names)
+
+
+SLIM = Slim(_config, _arrays)

@@ -31,8 +31,10 @@ class RAFTConfig:
     var_min: float = 0.0
     var_max: float = 10.0
 
-    family = "raft"
+    family = "raft"  # TRANSITION: goes when the rooms ask the registry
     multiple = 8
+    minimum = 128  # the coarsest of four levels needs 2 x 2 entries: 128 / 8 / 8
+    stride = 8
     frames = 2
     iters = 12
 

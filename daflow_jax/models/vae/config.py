@@ -22,11 +22,17 @@ class VAEConfig:
     shift: float = 0.0609
     scale: float = 1.5305
 
-    family = "vae"
+    family = "vae"  # TRANSITION: goes when the rooms ask the registry
+    frames = 1
 
     @property
     def multiple(self) -> int:
         """Height and width of images must be multiples of this."""
+        return self.reduction
+
+    @property
+    def minimum(self) -> int:
+        """Smallest height and width of images."""
         return self.reduction
 
     @property

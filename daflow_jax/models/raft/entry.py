@@ -1,0 +1,29 @@
+"""RAFT (Teed and Deng, ECCV 2020) in the registry."""
+
+from daflow_jax.models.entry import CallOption, Entry, Example
+from daflow_jax.models.raft import trainable
+from daflow_jax.models.raft.config import VARIANTS, RAFTConfig
+
+ITERS = CallOption("iters", "refinement steps (the model's own, most often 12)")
+
+
+def example(config: RAFTConfig) -> Example:
+    """Returns a call with one step of refinement on frames of the smallest size."""
+    import jax
+
+    shape = (1, config.frames, config.minimum, config.minimum, 3)
+    return Example((jax.ShapeDtypeStruct(shape, "float32"),), {"iters": 1})
+
+
+RAFT = Entry(
+    family="raft",
+    kind="flow",
+    config=RAFTConfig,
+    module="daflow_jax.models.raft.model:RAFT",
+    presets=VARIANTS,
+    example=example,
+    call_options=(ITERS,),
+    refines=True,
+    trainable=trainable.sets,
+    checkpoints="daflow_jax.models.raft.convert:ARCHITECTURES",
+)

@@ -1,0 +1,190 @@
+"""The models by name: one explicit table of entries, so that every name can be found by search."""
+
+import dataclasses
+import typing
+from typing import Any
+
+from daflow_jax import errors
+from daflow_jax.models.daflow.entry import DAFLOW
+from daflow_jax.models.dit4sr.entry import RESTORER
+from daflow_jax.models.entry import KINDS, Entry, Example, loaded
+from daflow_jax.models.raft.entry import RAFT
+from daflow_jax.models.sea_raft.entry import SEA_RAFT
+from daflow_jax.models.vae.entry import VAE
+
+ENTRIES: dict[str, Entry] = {}  # by family
+PRESETS: dict[str, Any] = {}  # configurations of all families by name
+_NEEDED = {
+    "flow": ("frames", "multiple", "minimum", "stride", "uncertainty"),
+    "restoration": ("frames", "multiple", "minimum", "scale", "maximum"),
+    "interpolation": ("frames", "multiple", "minimum"),
+    "features": ("frames", "multiple", "minimum"),
+}
+
+
+def register(entry: Entry) -> Entry:
+    """Adds a family of networks to those that every command and function knows; returns it.
+
+    A program registers its own models before it reads a configuration or a model folder of them; a
+    configuration file of training may do so itself. Raises ValueError for a name that is taken, or
+    a configuration that lacks what its kind needs.
+    """
+    if entry.kind not in KINDS:
+        raise ValueError(f"{entry.family}: kind {entry.kind!r}; use one of {', '.join(KINDS)}")
+    if ENTRIES.get(entry.family, entry) is not entry:
+        raise ValueError(f"family {entry.family!r} is registered already; take another name")
+    taken = [n for n, c in entry.presets.items() if PRESETS.get(n, c) is not c]
+    if taken:
+        raise ValueError(f"preset {taken[0]!r} is registered already; take another name")
+    for name, config in entry.presets.items():
+        missing = [x for x in _NEEDED[entry.kind] if not hasattr(config, x)]
+        if missing:
+            raise ValueError(f"{name}: a {entry.kind} configuration needs {missing[0]!r}")
+    ENTRIES[entry.family] = entry
+    PRESETS.update(entry.presets)
+    return entry
+
+
+for _entry in (RAFT, SEA_RAFT, RESTORER, DAFLOW, VAE):
+    register(_entry)
+
+
+def entry_of(config: Any) -> Entry:
+    """Returns the entry of a configuration. Raises KeyError for one that is of no family."""
+    for entry in ENTRIES.values():
+        if type(config) is entry.config:
+            return entry
+    raise KeyError(f"{type(config).__name__} is the configuration of no registered model")
+
+
+def entries(kind: str) -> list[Entry]:
+    """Returns the entries of a kind, in the order in which they were registered."""
+    return [entry for entry in ENTRIES.values() if entry.kind == kind]
+
+
+def preset(name: str, **overrides: Any) -> Any:
+    """Returns the configuration called `name`, with fields replaced.
+
+    Nested fields are named with dots ("raft.lookup"). Raises UserError for an unknown name or
+    field.
+    """
+    if name not in PRESETS:
+        raise errors.UserError(name, "is not a model", errors.nearest(name, PRESETS))
+    changes: dict[str, Any] = {}
+    for path, value in overrides.items():
+        *parents, field = path.split(".")
+        node = changes
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[field] = value
+    return _replace(PRESETS[name], changes, where="model")
+
+
+def _replace(config, changes, where):
+    """Replaces all fields of one level together: some rules hold between fields."""
+    kinds = {field.name: field.type for field in dataclasses.fields(config)}
+    names = list(kinds)
+    values = {}
+    for name, value in changes.items():
+        if name not in names:
+            remedy = errors.nearest(name, names)
+            raise errors.UserError(f"{where}.{name}", "is not a field", remedy)
+        if isinstance(value, dict):
+            value = _replace(getattr(config, name), value, f"{where}.{name}")
+        allowed = typing.get_args(kinds[name]) if _is_choice(kinds[name]) else (value,)
+        if value not in allowed:
+            remedy = errors.nearest(str(value), map(str, allowed))
+            raise errors.UserError(f"{where}.{name}", f"{value!r} is no choice", remedy)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return dataclasses.replace(config, **values)
+    except ValueError as error:
+        raise errors.UserError(where, str(error)) from error
+
+
+def _is_choice(kind: Any) -> bool:
+    return typing.get_origin(kind) is typing.Literal
+
+
+def build(config: Any, dtype: Any = None, param_dtype: Any = None) -> Any:
+    """Returns the Linen module of a configuration; dtypes as in Linen (None: float32)."""
+    import jax.numpy as jnp
+
+    module = loaded(entry_of(config).module)
+    return module(config, dtype=dtype, param_dtype=param_dtype or jnp.float32)
+
+
+def example(config: Any) -> Example:
+    """Returns the call that initialises every parameter of a configuration's module."""
+    return entry_of(config).example(config)
+
+
+def trainable_sets(config: Any) -> dict[str, tuple[str, ...]]:
+    """Returns the named sets of parameters that a training of this model may ask for, as patterns
+    of whole parameter paths; "all" is always one.
+    """
+    own = entry_of(config).trainable
+    return {"all": (".*",), **(own(config) if own else {})}
+
+
+def stored(config: Any) -> Any:
+    """Returns the configuration under which weights of `config` lie in model folders."""
+    storage = entry_of(config).storage
+    return storage.stored(config) if storage else config
+
+
+def pack(config: Any, variables: Any) -> Any:
+    """Returns variables of a run of `config` as they lie in model folders (`stored`)."""
+    storage = entry_of(config).storage
+    return loaded(storage.pack)(variables) if storage else variables
+
+
+def unpack(config: Any, variables: Any) -> Any:
+    """Returns variables, of a model folder or of a run, as a run of `config` holds them."""
+    storage = entry_of(config).storage
+    return loaded(storage.unpack)(variables, config) if storage else variables
+
+
+def part(config: Any, kind: str) -> tuple[Any, str] | None:
+    """Returns (configuration, parameter path) of what a model has of a kind: itself with the path
+    "", or a part of it; None if it has none.
+    """
+    entry = entry_of(config)
+    if entry.kind == kind:
+        return config, ""
+    inner = entry.parts.get(kind)
+    return (getattr(config, inner.config), inner.path) if inner else None
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Returns a JSON-able description that `from_dict` reads back."""
+    return {"family": entry_of(config).family, **dataclasses.asdict(config)}
+
+
+def from_dict(values: dict[str, Any]) -> Any:
+    """Returns the configuration that `to_dict` described; unknown fields are errors.
+
+    A field that the description lacks is younger than it and has its default, which therefore must
+    mean what was the only way before.
+    """
+    values = dict(values)
+    family = values.pop("family", "")
+    if family not in ENTRIES:
+        raise errors.UserError(f"family {family!r}", "is unknown", errors.nearest(family, ENTRIES))
+    return _from_dict(ENTRIES[family].config, values, family)
+
+
+def _from_dict(kind, values, where):
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise errors.UserError(where, f"unknown fields {unknown}", "Check the format version")
+    out = {}
+    for name, value in values.items():
+        if dataclasses.is_dataclass(nested := fields[name].type):
+            value = _from_dict(nested, value, f"{where}.{name}")
+        out[name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return kind(**out)
+    except ValueError as error:
+        raise errors.UserError(where, str(error), "Check the format version") from None
