@@ -84,7 +84,7 @@ def test_warp_brings_frame_two_to_the_grid_of_frame_one():
 
 def test_degrade_repeats_and_depends_on_the_seed():
     frames = tiny.frames(2)
-    worse = daflow.degrade(frames, recipe="noise", level=2, seed=1)
+    worse = daflow.degrade(frames, recipe="noise", severity=2, seed=1)
     assert worse.shape == frames.shape and worse.dtype == np.uint8
     np.testing.assert_array_equal(worse, daflow.degrade(frames, "noise", 2, 1))
     assert (worse != daflow.degrade(frames, "noise", 2, 2)).any()

@@ -1,4 +1,4 @@
-"""daflow degrade: images, folders, videos or a pairs folder, made worse by a recorded recipe."""
+"""daflow degrade: images, folders, videos or a pairs folder, degraded by a recorded recipe."""
 
 import argparse
 import functools
@@ -23,16 +23,16 @@ def add_parser(subparsers) -> None:
     """Adds the verb and its options."""
     parser = subparsers.add_parser(
         "degrade",
-        help="make images, folders, videos or pairs worse by a recorded recipe",
+        help="degrade images, folders, videos or pairs by a recorded recipe",
         description=(
             "Writes the same tree with degraded frames (.png, videos as .mp4 of high quality) and "
             "recipe.json, which --recipe takes to repeat the run to the same frames. In a pairs "
             "folder the original frames stay beside as clean1, clean2. The published pipelines "
             "realbasicvsr, star, dit4sr, dit4sr_online draw from their whole ranges, or with "
-            "--level from a part of them."
+            "--severity from a part of them."
         ),
         **options.examples(
-            "daflow degrade clip/ --recipe h264_compression --level 4",
+            "daflow degrade clip/ --recipe h264_compression --severity 4",
             "daflow degrade video.mp4 --recipe low_light --out dark",
             "daflow degrade pairs/ --recipe realbasicvsr --seed 7 --out pairs_bad",
         ),
@@ -45,7 +45,11 @@ def add_parser(subparsers) -> None:
         help="(realbasicvsr) a pipeline, a corruption (a wrong name lists all) or a recipe.json",
     )
     parser.add_argument(
-        "--level", type=float, help="1 mild to 5 severe (3; published pipelines: their whole range)"
+        "--severity",
+        "--level",
+        type=float,
+        metavar="S",
+        help="1 mild to 5 severe (3; published pipelines: their whole range)",
     )
     parser.add_argument(
         "--consistent-in-time",
@@ -62,9 +66,9 @@ def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing the frames and recipe.json: 5 if some inputs failed."""
     from daflow_jax.io import atomic
 
-    talk, book = console.Console(args.quiet), _Book(args)
+    log, book = console.Console(args.quiet), _Book(args)
     done, failures = {}, []
-    for name, frames, work in _plan(args, talk):
+    for name, frames, work in _plan(args, log):
         recipe = book.recipe(name, frames)
         try:
             written = work(recipe)
@@ -99,7 +103,7 @@ class _Book:
             except ValueError:
                 rule = "not readable JSON"
                 raise errors.UserError(args.recipe, rule, "Use the recipe.json of a run") from None
-        self.recipe("")  # refuses an unknown name or level before any work
+        self.recipe("")  # refuses an unknown name or severity before any work
 
     def head(self) -> dict:
         """Returns what recipe.json says about the whole run."""
@@ -107,7 +111,7 @@ class _Book:
         return {
             "schema": 1,
             "recipe": args.recipe,
-            "level": _level(args),
+            "level": _severity(args),
             "mode": _mode(args),
             "seed": args.seed,
         }
@@ -119,9 +123,9 @@ class _Book:
         if self._stored is not None:
             return self._replay(name)
         rng = np.random.default_rng([self._args.seed, zlib.crc32(name.encode())])
-        name, level = self._args.recipe, _level(self._args)
+        name, severity = self._args.recipe, _severity(self._args)
         frames = min(frames or _FRAMES, _FRAMES)
-        return pipeline.named(name, level, rng, frames, _mode(self._args))
+        return pipeline.named(name, severity, rng, frames, _mode(self._args))
 
     def _replay(self, name: str):
         from daflow_jax.degrade import pipeline
@@ -136,18 +140,20 @@ class _Book:
         return pipeline.Recipe.from_json(json.dumps(stored))
 
 
-def _level(args: argparse.Namespace) -> float | int:
-    """Returns the level; 0 is the whole range of a published pipeline."""
+def _severity(args: argparse.Namespace) -> float | int:
+    """Returns the severity; 0 is the whole range of a published pipeline."""
     from daflow_jax.degrade import published
 
-    return args.level if args.level is not None else 0 if args.recipe in published.PIPELINES else 3
+    if args.severity is not None:
+        return args.severity
+    return 0 if args.recipe in published.PIPELINES else 3
 
 
 def _mode(args: argparse.Namespace) -> str | None:
     return {True: "clip", False: "frame", None: None}[args.consistent_in_time]
 
 
-def _plan(args: argparse.Namespace, talk: console.Console) -> Iterator[tuple]:
+def _plan(args: argparse.Namespace, log: console.Console) -> Iterator[tuple]:
     """Yields name, number of frames (or None), and a function from a recipe to the written path, of
     every sequence and pair."""
     from daflow_jax.datasets import pairs_folder as pairs
@@ -166,30 +172,30 @@ def _plan(args: argparse.Namespace, talk: console.Console) -> Iterator[tuple]:
         return
     found = sequences.resolve(others, recursive=args.recursive, least=1)
     if found.note:
-        talk.note(found.note)
+        log.note(found.note)
     for sequence in found:
-        work = functools.partial(_sequence, sequence, args=args, talk=talk)
+        work = functools.partial(_sequence, sequence, args=args, log=log)
         yield sequence.name, sequence.length, work
 
 
-def _sequence(sequence, recipe, args: argparse.Namespace, talk: console.Console) -> Path:
+def _sequence(sequence, recipe, args: argparse.Namespace, log: console.Console) -> Path:
     from daflow_jax.io import write_image
 
     place = Path(args.out) / sequence.name
     if sequence.kind == "video":
-        return _video(sequence, place.parent / f"{place.name}.mp4", recipe, args, talk)
+        return _video(sequence, place.parent / f"{place.name}.mp4", recipe, args, log)
     targets = [place / f"{name}.png" for name in sequence.names]
     if _is_kept(targets, args):
         return place
     worse = _degraded(sequence.frames(), recipe)
-    with console.Progress(talk, sequence.name, "frames", sequence.length) as progress:
+    with console.Progress(log, sequence.name, "frames", sequence.length) as progress:
         for target, frame in zip(targets, worse, strict=True):
             write_image(target, frame)
             progress.step()
     return place
 
 
-def _video(sequence, target: Path, recipe, args: argparse.Namespace, talk: console.Console) -> Path:
+def _video(sequence, target: Path, recipe, args: argparse.Namespace, log: console.Console) -> Path:
     from daflow_jax.io import video
 
     if _is_kept([target], args):
@@ -198,7 +204,7 @@ def _video(sequence, target: Path, recipe, args: argparse.Namespace, talk: conso
     first = next(worse)
     with (
         video.Writer(target, sequence.fps, first.shape[:2], crf=8) as writer,
-        console.Progress(talk, sequence.name, "frames", sequence.length) as progress,
+        console.Progress(log, sequence.name, "frames", sequence.length) as progress,
     ):
         for frame in itertools.chain([first], worse):
             writer.write(frame)
@@ -228,7 +234,7 @@ def _pair(folder: Path, target: Path, recipe, args: argparse.Namespace) -> Path:
             shutil.copyfile(path, copy)
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     meta["frames"] = {path.stem: path.name for path in targets}
-    meta["degradation"] = {"recipe": args.recipe, "level": _level(args), "seed": args.seed}
+    meta["degradation"] = {"recipe": args.recipe, "level": _severity(args), "seed": args.seed}
     meta["clean"] = clean[next(path for path in frames if path.stem == "frame1")].name
     atomic.write_text(target / "meta.json", json.dumps(meta, indent=1))
     return target

@@ -72,9 +72,9 @@ _STEPS: dict[str, Callable[..., list[Step]]] = {
 NAMES = tuple(_STEPS)
 
 
-def steps(name: str, level: float | int, rng: np.random.Generator) -> tuple[Step, ...]:
-    """Returns the steps of corruption `name` at severity `level` 1..5, linear between."""
-    return with_knob(name, _at(corruption_table.KNOBS[name], level), rng)
+def steps(name: str, severity: float | int, rng: np.random.Generator) -> tuple[Step, ...]:
+    """Returns the steps of corruption `name` at `severity` 1..5, linear between."""
+    return with_knob(name, _at(corruption_table.KNOBS[name], severity), rng)
 
 
 def with_knob(name: str, knob: float | int, rng: np.random.Generator) -> tuple[Step, ...]:
@@ -82,10 +82,10 @@ def with_knob(name: str, knob: float | int, rng: np.random.Generator) -> tuple[S
     return tuple(_STEPS[name](float(knob), rng))
 
 
-def strength(name: str, level: float | int) -> float:
+def strength(name: str, severity: float | int) -> float:
     """Returns the strength (see `published.graded`) of a published pipeline at a severity 1..5."""
-    return _at(corruption_table.STRENGTHS[name], level)
+    return _at(corruption_table.STRENGTHS[name], severity)
 
 
-def _at(values: tuple[float, ...], level: float | int) -> float:
-    return float(np.interp(level, np.arange(1, 6), values))
+def _at(values: tuple[float, ...], severity: float | int) -> float:
+    return float(np.interp(severity, np.arange(1, 6), values))

@@ -1,8 +1,8 @@
 """The training mixture: how uniform numbers become the parameters of one degradation.
 
 Written for numpy and jax.numpy alike, so that the host and the accelerator draw from one
-distribution. All of it is our own choice, calibrated so that severity s of the fixed calibration
-chain lies in the middle of what is drawn at s.
+distribution. All of it is our own choice, made so that severity s of the fixed recipe
+"combined" lies in the middle of what is drawn at s.
 """
 
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ class Parameters(NamedTuple):
 
 
 def chain(severity: Any, xp: Any = np) -> tuple[Any, Any, Any, Any]:
-    """Returns blur sigma, scale factor, noise sigma and JPEG quality of the calibration chain.
+    """Returns blur sigma, scale factor, noise sigma and JPEG quality of the recipe "combined".
 
     Severity 3 is (1.2, 2.5, 15, 40), 5 is (2.0, 4, 25, 25), between and beyond piecewise linear.
     """

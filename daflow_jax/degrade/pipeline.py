@@ -158,39 +158,41 @@ def known() -> tuple[str, ...]:
 
 def named(
     name: str,
-    level: float | int,
+    severity: float | int,
     rng: np.random.Generator,
     frames: int = 32,
     mode: str | None = None,
 ) -> Recipe:
-    """Returns the recipe `name` at `level` 1..5, mild to severe.
+    """Returns the recipe `name` at `severity` 1..5, mild to severe.
 
-    Published pipelines (`published.PIPELINES`) are drawn from their whole ranges at level 0, and
+    Published pipelines (`published.PIPELINES`) are drawn from their whole ranges at severity 0, and
     from the part of them that matches the similarity of the corruptions at 1 to 5.
-    `corruptions.NAMES` are single corruptions of equal similarity at equal level; those of
+    `corruptions.NAMES` are single corruptions of equal similarity at equal severity; those of
     `recipes.NAMES` have scales of their own. `mode` "clip" or "frame" (else the recipe's own)
     says whether parameters are drawn once per
     clip or for each of `frames` frames; it matters for the random recipes, "mixed" and the
-    published, while the others differ from frame to frame in their noise only.
+    published, while the others differ from frame to frame in their noise only. The former names
+    of `recipes.ALIASES` are read as well.
     """
+    name = recipes.ALIASES.get(name, name)
     if name not in known():
         raise UserError("recipe", f"unknown recipe {name!r}", nearest(name, known()))
     least = 0 if name in published.PIPELINES else 1
-    if level and not 1 <= level <= 5 or level < least:
-        raise UserError("level", f"{level} is not in 1..5", "1 is mild, 5 severe")
+    if severity and not 1 <= severity <= 5 or severity < least:
+        raise UserError("severity", f"{severity} is not in 1..5", "1 is mild, 5 severe")
     if mode not in (None, "clip", "frame"):
         raise UserError("mode", f"{mode!r}", 'The modes are "clip" and "frame"')
     if name == "mixed":
-        return sample_recipe(rng, mode or "clip", (level, level), frames)
+        return sample_recipe(rng, mode or "clip", (severity, severity), frames)
     if name in published.PIPELINES:
         ranges = published.get(name)
-        if level:
-            ranges = published.graded(ranges, corruptions.strength(name, level))
+        if severity:
+            ranges = published.graded(ranges, corruptions.strength(name, severity))
         made = chains.sample(ranges, rng, frames, mode or ranges.mode)
     elif name in corruptions.NAMES:
-        made = (corruptions.steps(name, level, rng),)
+        made = (corruptions.steps(name, severity, rng),)
     else:
-        made = (recipes.fixed(name, float(level)),)
+        made = (recipes.fixed(name, float(severity)),)
     return Recipe(made, int(rng.integers(2**31)))
 
 
@@ -204,8 +206,9 @@ def sample_recipe(
     """Returns a random recipe of the training mixture.
 
     `mode` "clip": parameters drawn once, noise new in each frame; "frame": a chain for each of
-    `frames` frames, where a codec compresses single pictures. `severity` is the range of the
-    calibration's scale; `codec_share` of the recipes end in video compression (host only).
+    `frames` frames, where a codec compresses single pictures. `severity` is a range on the
+    scale of the recipe "combined"; `codec_share` of the recipes end in video compression (host
+    only).
     """
     if mode not in ("clip", "frame"):
         raise UserError("degrade.mode", f"{mode!r}", 'The modes are "clip" and "frame"')

@@ -9,30 +9,31 @@ import numpy as np
 from daflow_jax.degrade import mixture
 
 Step = tuple[str, Mapping[str, Any]]  # operator and its parameters
-NAMES = ("blur", "noise", "jpeg", "h264", "lowres", "lowlight", "calibration", "mixed")
+NAMES = ("blur", "noise", "jpeg", "h264", "lowres", "lowlight", "combined", "mixed")
+ALIASES = {"calibration": "combined"}  # recorded files and command lines still name it
 
 
-def fixed(name: str, level: float) -> tuple[Step, ...]:
+def fixed(name: str, severity: float) -> tuple[Step, ...]:
     """Returns the steps of a recipe that is not random."""
-    if name == "calibration":
-        return _calibration(level)
+    if name == "combined":
+        return _combined(severity)
     if name == "blur":
-        sigma = 0.6 * level
+        sigma = 0.6 * severity
         return (("blur", {"sigma_x": sigma, "sigma_y": sigma}),)
     if name == "noise":
-        return (("gaussian_noise", {"sigma": 10.0 * level}),)
+        return (("gaussian_noise", {"sigma": 10.0 * severity}),)
     if name == "jpeg":
-        return (("jpeg", {"quality": int(round(70 * 0.6 ** (level - 1)))}),)
+        return (("jpeg", {"quality": int(round(70 * 0.6 ** (severity - 1)))}),)
     if name == "h264":
-        return (("codec", {"name": "libx264", "crf": int(round(24 + 4.5 * level))}),)
+        return (("codec", {"name": "libx264", "crf": int(round(24 + 4.5 * severity))}),)
     if name == "lowres":
-        return (("down", {"factor": 1.0 + level, "mode": "area"}), ("back", {"mode": "bicubic"}))
-    light = {"light": 0.5**level, "full_well": 600.0, "gain": 0.75}
-    return (("lowlight", light), ("gaussian_noise", {"sigma": 1.5 * level}))
+        return (("down", {"factor": 1.0 + severity, "mode": "area"}), ("back", {"mode": "bicubic"}))
+    light = {"light": 0.5**severity, "full_well": 600.0, "gain": 0.75}
+    return (("lowlight", light), ("gaussian_noise", {"sigma": 1.5 * severity}))
 
 
-def _calibration(level: float) -> tuple[Step, ...]:
-    sigma, factor, noise, quality = (float(v) for v in mixture.chain(level))
+def _combined(severity: float) -> tuple[Step, ...]:
+    sigma, factor, noise, quality = (float(v) for v in mixture.chain(severity))
     return (
         ("blur", {"sigma_x": sigma, "sigma_y": sigma}),
         ("down", {"factor": factor, "mode": "area"}),
@@ -43,21 +44,24 @@ def _calibration(level: float) -> tuple[Step, ...]:
 
 
 def sample(
-    rng: np.random.Generator, severity: tuple[float | int, float | int], codec_share: float | int
+    rng: np.random.Generator, span: tuple[float | int, float | int], codec_share: float | int
 ) -> tuple[Step, ...]:
-    """Returns the steps of one random degradation of the training mixture."""
+    """Returns the steps of one random degradation of the training mixture.
+
+    `span` is the smallest and the largest severity.
+    """
     u = rng.random(mixture.NUM_UNIFORM)
-    steps = parameter_steps(mixture.draw(u, *severity))
+    steps = parameter_steps(mixture.draw(u, *span))
     extra = rng.random(5)
-    level = severity[0] + (severity[1] - severity[0]) * u[0]
+    severity = span[0] + (span[1] - span[0]) * u[0]
     if extra[0] < codec_share:
         if extra[1] < 0.6:
-            params = {"name": "libx264", "crf": int(round(20 + (2 + 4 * extra[2]) * level))}
+            params = {"name": "libx264", "crf": int(round(20 + (2 + 4 * extra[2]) * severity))}
         else:
-            params = {"name": "mpeg4", "kbit_per_frame": float(60 * math.exp(-0.7 * level))}
+            params = {"name": "mpeg4", "kbit_per_frame": float(60 * math.exp(-0.7 * severity))}
         steps = [*steps, ("codec", params)]
     if extra[3] < 0.1:
-        shake = {"length": float(1 + 2.5 * level * extra[4]), "theta": float(math.pi * extra[1])}
+        shake = {"length": float(1 + 2.5 * severity * extra[4]), "theta": float(math.pi * extra[1])}
         steps = [("motion_blur", shake), *steps]
     return tuple(steps)
 

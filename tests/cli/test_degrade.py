@@ -30,7 +30,7 @@ def tree(folder):
 
 
 def test_folder_keeps_its_tree_and_its_recipe_repeats_it(clip, capsys):
-    assert cli.main(["degrade", "clip", "--recipe", "noise", "--level", "2", "--seed", "3"]) == 0
+    assert cli.main(["degrade", "clip", "--recipe", "noise", "--severity", "2", "--seed", "3"]) == 0
     assert capsys.readouterr().out.split() == ["daflow_degraded/clip", "daflow_degraded/clip/sub"]
     made = tree(clip / "daflow_degraded")
     names = [f"clip/{name}.png" for name in ("0", "1", "2", "sub/a")]
@@ -48,15 +48,17 @@ def test_folder_keeps_its_tree_and_its_recipe_repeats_it(clip, capsys):
 def test_pieces_of_a_long_clip_equal_the_whole(clip, monkeypatch):
     from daflow_jax.cli import degrade
 
-    assert cli.main(["degrade", "clip", "--recipe", "calibration", "--out", "whole"]) == 0
+    assert cli.main(["degrade", "clip", "--recipe", "combined", "--out", "whole"]) == 0
     monkeypatch.setattr(degrade, "_CLIP_BYTES", 1.0)
-    assert cli.main(["degrade", "clip", "--recipe", "calibration", "--out", "pieces"]) == 0
+    assert cli.main(["degrade", "clip", "--recipe", "combined", "--out", "pieces"]) == 0
     assert tree(clip / "whole") == tree(clip / "pieces")
 
 
 def test_pairs_keep_truth_and_clean_frames(clip):
     source = make(clip / "pairs/toys/one")
-    assert cli.main(["degrade", "pairs", "--recipe", "blur", "--level", "3", "--out", "bad"]) == 0
+    assert (
+        cli.main(["degrade", "pairs", "--recipe", "blur", "--severity", "3", "--out", "bad"]) == 0
+    )
     (entry,) = pairs.read_pairs("bad")
     assert entry.name == "toys/one" and entry.meta["degradation"]["recipe"] == "blur"
     clean = image.read_image(entry.pictures["clean2"])
@@ -70,7 +72,7 @@ def test_video_stays_a_video(clip):
     with video.Writer("v.mp4", 12, (32, 48)) as writer:
         for _ in range(5):
             writer.write(np.full((32, 48, 3), 200, np.uint8))
-    assert cli.main(["degrade", "v.mp4", "--recipe", "lowlight", "--level", "1"]) == 0
+    assert cli.main(["degrade", "v.mp4", "--recipe", "lowlight", "--level", "1"]) == 0  # as before
     assert video.info("daflow_degraded/v.mp4") == video.Info(5, 32, 48, 12.0)
     assert 100 < next(video.frames("daflow_degraded/v.mp4")).mean() < 185
 
@@ -84,7 +86,7 @@ def test_results_stand_unless_told(clip, capsys):
     assert "0.png: exists. Pass --overwrite, --skip-existing or" in capsys.readouterr().err
     assert cli.main([*command, "--skip-existing"]) == 0
     assert tree(clip / "daflow_degraded")["clip/0.png"] == first["clip/0.png"]
-    assert cli.main([*command, "--level", "5", "--overwrite"]) == 0
+    assert cli.main([*command, "--severity", "5", "--overwrite"]) == 0
     assert tree(clip / "daflow_degraded")["clip/0.png"] != first["clip/0.png"]
 
 
@@ -100,7 +102,7 @@ def test_one_broken_input_of_many_is_code_5(clip, capsys):
     ("arguments", "message"),
     [
         (["clip", "--recipe", "noize"], "unknown recipe 'noize'. Did you mean noise?"),
-        (["clip", "--recipe", "blur", "--level", "9"], "9.0 is not in 1..5"),
+        (["clip", "--recipe", "blur", "--severity", "9"], "9.0 is not in 1..5"),
         (["clip", "--recipe", "no.json"], "no.json: not found."),
         (["clip", "--recipe", "bad.json"], "bad.json: not readable JSON."),
         (["clip", "--recipe", "other.json"], "other.json: has no recipe for clip. Known: other."),
@@ -127,7 +129,9 @@ def test_published_pipeline_is_the_default_and_repeats(clip, capsys):
     assert cli.main(command) == 0
     made, again = tree(clip / "daflow_degraded"), tree(clip / "again")
     assert all(again[name] == made[name] for name in made if name.endswith(".png"))
-    assert cli.main(["degrade", "clip", "--recipe", "star", "--level", "2", "--out", "star"]) == 0
+    assert (
+        cli.main(["degrade", "clip", "--recipe", "star", "--severity", "2", "--out", "star"]) == 0
+    )
     stored = json.loads((clip / "star/recipe.json").read_text())["sequences"]
     assert len(stored["clip"]["chains"]) == 3
 
@@ -135,7 +139,7 @@ def test_published_pipeline_is_the_default_and_repeats(clip, capsys):
 def test_true_motion_blur_reads_the_pairs_flow(clip, capsys):
     make(clip / "pairs/toys/one")
     (entry,) = pairs.read_pairs("pairs")
-    assert cli.main(["degrade", "pairs", "--recipe", "true_motion_blur", "--level", "5"]) == 0
+    assert cli.main(["degrade", "pairs", "--recipe", "true_motion_blur", "--severity", "5"]) == 0
     (worse,) = pairs.read_pairs("daflow_degraded")
     assert not np.array_equal(worse.load().frame1, entry.load().frame1)
     assert cli.main(["degrade", "clip", "--recipe", "true_motion_blur", "--out", "no"]) == 2

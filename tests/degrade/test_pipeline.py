@@ -34,15 +34,15 @@ def psnr(a, b):
     return 10 * np.log10(255**2 / np.mean((a.astype(float) - b) ** 2))
 
 
-def named(name, level, seed=0, frames=32, mode=None):
-    return pipeline.named(name, level, np.random.default_rng(seed), frames, mode)
+def named(name, severity, seed=0, frames=32, mode=None):
+    return pipeline.named(name, severity, np.random.default_rng(seed), frames, mode)
 
 
 @pytest.mark.parametrize("name", recipes.NAMES)
-def test_named_recipe_gets_worse_with_level_and_replays(name):
+def test_named_recipe_gets_worse_with_severity_and_replays(name):
     frames, quality = clip(), []
-    for level in (1, 3, 5):
-        recipe = named(name, level)
+    for severity in (1, 3, 5):
+        recipe = named(name, severity)
         bad = pipeline.apply(recipe, frames)
         assert bad.shape == frames.shape and bad.dtype == np.uint8
         again = pipeline.apply(pipeline.Recipe.from_json(recipe.to_json()), frames)
@@ -72,17 +72,17 @@ def test_clip_mode_shares_parameters_but_not_noise():
 
 
 def test_pieces_of_a_video_get_the_noise_of_the_whole():
-    frames, recipe = clip(4), named("calibration", 3)
+    frames, recipe = clip(4), named("combined", 3)
     whole = pipeline.apply(recipe, frames)
     pieces = [pipeline.apply(recipe, frames[k : k + 2], start=k) for k in (0, 2)]
     np.testing.assert_array_equal(whole, np.concatenate(pieces))
 
 
-def test_calibration_is_the_stated_chain():
+def test_combined_is_the_stated_chain():
     assert mixture.chain(3.0) == pytest.approx((1.2, 2.5, 15, 40))
     assert mixture.chain(5.0) == pytest.approx((2.0, 4.0, 25, 25))
     frames = clip(1, 64, 100)
-    recipe = named("calibration", 3)
+    recipe = named("combined", 3)
     image = cv2.GaussianBlur(frames[0].astype(np.float32), (0, 0), 1.2)
     image = cv2.resize(image, (40, 26), interpolation=cv2.INTER_AREA)
     noise = np.random.Generator(np.random.Philox(key=[recipe.seed, 2]))
@@ -98,7 +98,14 @@ def test_calibration_is_the_stated_chain():
     np.testing.assert_allclose(pipeline.apply(recipe, frames)[0], expected, atol=1)
 
 
-def test_training_mixture_covers_the_calibration_chain():
+def test_a_former_name_reads_as_the_recipe_and_is_not_listed():
+    assert named("calibration", 3, seed=5) == named("combined", 3, seed=5)
+    with pytest.raises(errors.UserError, match="Did you mean combined") as refused:
+        named("combine", 3)
+    assert "calibration" not in str(refused.value)
+
+
+def test_training_mixture_covers_the_combined_recipe():
     rng = np.random.default_rng(0)
     drawn = [mixture.draw(rng.random(mixture.NUM_UNIFORM), 0.0, 5.5) for _ in range(500)]
     sigma = np.array([np.sqrt(p.sigma_x * p.sigma_y) for p in drawn])
@@ -170,11 +177,11 @@ def test_codec_takes_the_size_of_the_first_frame():
 
 
 @pytest.mark.parametrize("name", [*corruptions.NAMES, *published.PIPELINES])
-def test_ladder_gets_worse_with_severity_and_replays(name):
+def test_a_corruption_gets_worse_with_severity_and_replays(name):
     frames, quality = clip(height=64, width=96), []
     flow = np.broadcast_to(np.float32([-2, 0]), (2, 64, 96, 2))
-    for level in (1, 3, 5):
-        recipe = named(name, level)
+    for severity in (1, 3, 5):
+        recipe = named(name, severity)
         bad = pipeline.apply(recipe, frames, flow=flow)
         assert bad.shape == frames.shape and bad.dtype == np.uint8
         again = pipeline.apply(pipeline.Recipe.from_json(recipe.to_json()), frames, flow=flow)
@@ -282,8 +289,8 @@ def test_small_frames_survive_every_recipe():
     frames = clip(2, 18, 22)
     flow = np.ones((1, 18, 22, 2), np.float32)
     for name in pipeline.known():
-        level = 0 if name in published.PIPELINES else 5
-        assert pipeline.apply(named(name, level), frames, flow=flow).shape == frames.shape
+        severity = 0 if name in published.PIPELINES else 5
+        assert pipeline.apply(named(name, severity), frames, flow=flow).shape == frames.shape
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"seed": 0, "chains": [[{"sigma": 1}]]}', "[1]"])
