@@ -1,7 +1,7 @@
 """DA-Flow in JAX: optical flow that holds on degraded video.
 
 >>> import daflow_jax as daflow
->>> model = daflow.load("daflow-nano")
+>>> model = daflow.load(daflow.DEFAULT_MODEL)  # RAFT finetuned on degraded video
 >>> flow = model(frames)  # (T, H, W, 3) -> float32 (T-1, H, W, 2), pixels (dx right, dy down)
 """
 
@@ -9,6 +9,7 @@ import importlib
 from typing import Any
 
 __version__ = "0.1.0"
+DEFAULT_MODEL = "raft-degraded"  # ships with the package; runs unless another is named
 
 _HOMES = {  # public name: the module that defines it
     "Model": "api",
@@ -28,7 +29,7 @@ _HOMES = {  # public name: the module that defines it
 }
 _MODULES = ("degrade", "metrics", "models", "sharding", "tasks")
 
-__all__ = ["__version__", *_HOMES, *_MODULES]
+__all__ = ["DEFAULT_MODEL", "__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,15 +4,16 @@ import argparse
 import ast
 import json
 from pathlib import Path
+from typing import Any
 
 from daflow_jax import errors
 from daflow_jax.cli import console, options
 
 _DESCRIPTION = """\
 Reads .safetensors (one file, or a folder of shards with its index) and .pth files, without PyTorch
-and without running anything in them. Every tensor must be used or be known as dead; every array of
-the network must be filled. The weights keep the terms of their authors; the folder's card names
-them.
+and without running anything in them. Every tensor must be used or be known as one that nothing
+reads; every array of the network must be filled. The weights keep the terms of their authors; the
+folder's card names them.
 
 Restorers (dit4sr, sd3.5-medium) need --vae and --prompt besides: SD3's autoencoder, and the two
 files with the encoding of the empty prompt that replace the text encoders.
@@ -21,6 +22,8 @@ files with the encoding of the empty prompt that replace the text encoders.
 
 def add_parser(kinds: argparse._SubParsersAction) -> None:
     """Adds the kind and its options."""
+    from daflow_jax.pretrained import published
+
     parser = kinds.add_parser(
         "weights",
         help="a published checkpoint to a model folder",
@@ -34,32 +37,20 @@ def add_parser(kinds: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("file", metavar="FILE", help="checkpoint, index of shards, or their folder")
     parser.add_argument("folder", metavar="DIR", help="model folder to write")
-    parser.add_argument(
-        "--arch",
-        default="",
-        help="raft, raft-small, sea-raft, dit4sr, sd3.5-medium, sd3-vae (recognised by its names)",
-    )
-    parser.add_argument("--vae", metavar="FILE", help="the autoencoder's checkpoint or folder")
-    parser.add_argument(
-        "--prompt",
-        nargs="+",
-        default=(),
-        metavar="FILE",
-        help="TEXT and POOLED, the encoding of the empty prompt; or zeros, a stand-in",
-    )
-    parser.add_argument(
-        "--lq-key",
-        choices=("auto", "own", "hq_twice"),
-        default="auto",
-        help="of DiT4SR: own (r1) or hq_twice (f, q); auto looks whether to_k_control is zero",
-    )
+    known = ", ".join(published.architectures())
+    parser.add_argument("--arch", default="", help=f"{known} (recognised by its names)")
+    for companion in companions():
+        parser.add_argument(
+            f"--{companion.name}", nargs="+", metavar="FILE", default=(), help=companion.help
+        )
     parser.add_argument("--dtype", choices=options.WEIGHT_DTYPES, default="float32")
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="a field of the configuration, such as dit.control_scale=1.2; may be repeated",
+        help="a field of the configuration, such as dit.control_scale=1.2 or "
+        "dit.lq_key=own (found by the weights if not set); repeat it",
     )
     parser.add_argument("--name", help="of the model (the folder's)")
     parser.add_argument("--report", action="store_true", help="print where every tensor went")
@@ -82,10 +73,8 @@ def run(args: argparse.Namespace) -> int:
         published.Request(
             args.file,
             args.arch,
-            args.vae,
-            tuple(args.prompt),
+            {c.name: tuple(files) for c in companions() if (files := getattr(args, c.name))},
             dict(_override(text) for text in args.set),
-            args.lq_key,
             args.dtype,
         )
     )
@@ -101,6 +90,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def companions() -> list[Any]:
+    """Returns the further files that some architectures need, each once."""
+    from daflow_jax.pretrained import published
+
+    known = {c.name: c for arch in published.architectures().values() for c in arch.companions}
+    return list(known.values())
+
+
 def _override(text):
     field, mark, value = text.partition("=")
     if not mark:
@@ -114,7 +111,7 @@ def _override(text):
 def _lines(report):
     for name, path in report["used"].items():
         yield f"{name} -> {path} {'x'.join(map(str, report['parameters'][path]))}"
-    for name, why in report["dead"].items():
+    for name, why in report["ignored"].items():
         yield f"{name}: left out, {why}"
     for path, how in report["initial"].items():
         yield f"{path}: {how}"

@@ -6,7 +6,7 @@ import re
 import sys
 from typing import Any
 
-from daflow_jax import errors
+from daflow_jax import DEFAULT_MODEL, errors
 
 WEIGHT_DTYPES = ("float32", "bfloat16", "float16")  # the names in pretrained.DTYPES
 
@@ -59,7 +59,7 @@ def add_model(parser: argparse.ArgumentParser, many: bool = False) -> None:
             "--model", metavar="NAME|DIR", action="append", help=f"{text}; repeat it"
         )
     else:
-        model.add_argument("--model", metavar="NAME|DIR", default="daflow-nano", help=text)
+        model.add_argument("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=text)
     add_device(model)
     model.add_argument(
         "--iters",

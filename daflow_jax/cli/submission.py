@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from daflow_jax import errors
+from daflow_jax import DEFAULT_MODEL, errors
 from daflow_jax.cli import console, options
 
 _LAYOUTS = {"kitti": ("kitti2015", "kitti2012"), "sintel": ("sintel",)}
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     layout = datasets.get(name.partition(":")[0])
     options.start(args)
     talk = console.Console(args.quiet)
-    model = options.load(args, (args.model or ["daflow-nano"])[0], talk.note)
+    model = options.load(args, (args.model or [DEFAULT_MODEL])[0], talk.note)
     estimator = model.estimator(args.iters, False, args.denoise_steps, args.tap_step)
     written, lost, failures = 0, 0, []
     with console.Progress(talk, "submission", "clips", len(clips[: args.limit])) as progress:

@@ -37,11 +37,14 @@ class Request(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """What the companions add: tensors by published name, fields of the preset, initial values."""
+    """What the companions add: tensors by published name, fields of the preset, initial values, and
+    what the model folder's record says of them.
+    """
 
     regions: Mapping[str, Region] = {}
     overrides: Mapping[str, Any] = {}
     initial: Sequence[engine.Initial] = ()
+    record: Mapping[str, Any] = {}
 
 
 class Architecture(NamedTuple):

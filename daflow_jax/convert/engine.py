@@ -14,7 +14,7 @@ from daflow_jax import errors
 
 Layout = Callable[[np.ndarray], np.ndarray]  # a view of the published array in our order of axes
 Rule = tuple[str, str, Layout]  # full-match pattern of the published name, our path, layout
-Dead = tuple[str, str]  # full-match pattern, why nothing reads it
+Ignored = tuple[str, str]  # full-match pattern, why nothing reads it
 Initial = tuple[str, str | None]  # full-match pattern of our path, the path it copies (None: zeros)
 
 
@@ -43,13 +43,13 @@ class Plan(NamedTuple):
 
     sources: our path -> the published names that fill it (twins if several) and their layout;
     initial: our path -> our path that it copies, None for zeros; shapes: our path -> shape;
-    dead: published name -> why it is left out.
+    ignored: published name -> why it is left out.
     """
 
     sources: dict[str, tuple[tuple[str, ...], Layout]]
     initial: dict[str, str | None]
     shapes: dict[str, tuple[int, ...]]
-    dead: dict[str, str]
+    ignored: dict[str, str]
 
 
 class Misfit(errors.UserError):
@@ -72,12 +72,12 @@ def plan(
     state: Mapping[str, np.ndarray],
     rules: Sequence[Rule],
     target: Mapping[str, tuple[int, ...]],
-    dead: Sequence[Dead] = (),
+    ignored: Sequence[Ignored] = (),
     initial: Sequence[Initial] = (),
 ) -> Plan:
     """Returns the plan that fills `target`, in its order; no value is read.
 
-    Every published tensor must be used or listed in `dead`; every target must be filled, by a
+    Every published tensor must be used or listed in `ignored`; every target must be filled, by a
     tensor or by a rule of `initial`. Raises Misfit, a UserError, with the first names of each kind.
     """
     sources: dict[str, tuple[tuple[str, ...], Layout]] = {}
@@ -85,7 +85,7 @@ def plan(
     problems: list[str] = []
     misshapen: set[str] = set()
     for name in state:
-        reason = _first(dead, name)
+        reason = _first(ignored, name)
         if reason is not None:
             left_out[name] = reason
             continue
@@ -127,22 +127,22 @@ def arrays(state: Mapping[str, np.ndarray], plan: Plan) -> Iterator[tuple[str, n
 
 
 class Converted(NamedTuple):
-    """parameters: our path -> array; dead: published name -> why it was left out."""
+    """parameters: our path -> array; ignored: published name -> why it was left out."""
 
     parameters: dict[str, np.ndarray]
-    dead: dict[str, str]
+    ignored: dict[str, str]
 
 
 def convert(
     state: Mapping[str, np.ndarray],
     rules: Sequence[Rule],
     target: Mapping[str, tuple[int, ...]],
-    dead: Sequence[Dead] = (),
+    ignored: Sequence[Ignored] = (),
     initial: Sequence[Initial] = (),
 ) -> Converted:
     """Returns all parameters in memory, named and shaped as `target`; see `plan` and `arrays`."""
-    steps = plan(state, rules, target, dead, initial)
-    return Converted(dict(arrays(state, steps)), steps.dead)
+    steps = plan(state, rules, target, ignored, initial)
+    return Converted(dict(arrays(state, steps)), steps.ignored)
 
 
 def _first(rows, name):

@@ -1,24 +1,29 @@
 """Model folders: found by name, read, written; nothing in them is run."""
 
-from daflow_jax.pretrained.folder import (
+from daflow_jax.models.calls import abstract_variables
+from daflow_jax.pretrained.names import (
+    ASSETS,
     CARD,
     CONFIG,
-    DTYPES,
-    LoadedModel,
-    abstract_variables,
+    DEFAULT_MODEL,
     available,
     cache_root,
+    resolve,
+    roots,
+)
+from daflow_jax.pretrained.read import (
+    FORMAT,
+    LoadedModel,
     flatten,
     load,
     read_meta,
-    resolve,
-    save,
     shapes,
     weight_files,
-    write,
 )
+from daflow_jax.pretrained.write import DTYPES, save, write
 
 __all__ = [
-    "CARD", "CONFIG", "DTYPES", "LoadedModel", "abstract_variables", "available", "cache_root",
-    "flatten", "load", "read_meta", "resolve", "save", "shapes", "weight_files", "write",
+    "ASSETS", "CARD", "CONFIG", "DEFAULT_MODEL", "DTYPES", "FORMAT", "LoadedModel",
+    "abstract_variables", "available", "cache_root", "flatten", "load", "read_meta", "resolve",
+    "roots", "save", "shapes", "weight_files", "write",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 
 from daflow_jax.io import flow, image
 from tests.models import published_raft
-from tests.test_published import save
+from tests.pretrained.test_published import save
 
 
 def test_converted_weights_give_the_published_flow(daflow, tmp_path):
@@ -29,7 +29,7 @@ def test_the_report_accounts_for_every_tensor_and_a_model_is_not_overwritten(daf
     save(tmp_path / "raft.safetensors", state)
     code, out, _ = daflow("convert", "weights", "raft.safetensors", "m", "--json", "--quiet")
     report = json.loads(out)
-    assert code == 0 and sorted([*report["used"], *report["dead"]]) == sorted(state)
+    assert code == 0 and sorted([*report["used"], *report["ignored"]]) == sorted(state)
     code, _, err = daflow("convert", "weights", "raft.safetensors", "m")
     assert code == 2 and "m: holds a model. Pass --overwrite" in err
     code, _, err = daflow("convert", "weights", "raft.safetensors", "n", "--set", "radius=3")

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
+import daflow_jax
 from daflow_jax import api, pretrained
 from studies import robustness
 
 BOUND = {"clean": 1.0, "calibration:3": 3.0}  # pixels
-SHIPPED = "daflow-nano"
+SHIPPED = daflow_jax.DEFAULT_MODEL
 
 
 @pytest.fixture(scope="module")

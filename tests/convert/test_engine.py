@@ -30,9 +30,9 @@ def test_every_mismatch_is_named(state, rule):
 
 def test_twins_and_dead_tensors_are_accepted():
     state = {"a.weight": A, "twin.weight": A, "old": A}
-    out = engine.convert(state, RULES, TARGET, dead=(("old", "unread"),))
+    out = engine.convert(state, RULES, TARGET, ignored=(("old", "unread"),))
     np.testing.assert_array_equal(out.parameters["params/a/kernel"], A.T)
-    assert out.dead == {"old": "unread"}
+    assert out.ignored == {"old": "unread"}
 
 
 def test_raft_checkpoint_converts_and_a_small_one_does_not_fit():
@@ -41,7 +41,9 @@ def test_raft_checkpoint_converts_and_a_small_one_does_not_fit():
     import jax.numpy as jnp
 
     shapes = published_raft.targets(module, jnp.zeros((1, 2, 128, 128, 3)))
-    assert len(engine.convert(state, convert.RULES, shapes, convert.DEAD).parameters) == len(shapes)
+    assert len(engine.convert(state, convert.RULES, shapes, convert.IGNORED).parameters) == len(
+        shapes
+    )
     with pytest.raises(errors.UserError, match="mismatches"):
         small = published_raft.state_dict("raft-small", 0)
-        engine.convert(small, convert.RULES, shapes, convert.DEAD)
+        engine.convert(small, convert.RULES, shapes, convert.IGNORED)

@@ -125,7 +125,7 @@ def _dit_variables(seed, lq_key):
     prompt = jnp.zeros((1, 1, config.text_width)), jnp.zeros((1, config.pooled_width))
     target = shapes(DiT(config), latents, lq, jnp.zeros(1), *prompt)
     state = dit_state(seed, family)
-    flat = engine.convert(state, dit_convert.RULES, target, dit_convert.dead(config))
+    flat = engine.convert(state, dit_convert.RULES, target, dit_convert.ignored(config))
     return jax.tree.map(jnp.asarray, engine.unflatten(flat.parameters))
 
 

@@ -202,9 +202,9 @@ def _full_block(grid, seed, index, key):
 
 def _block_variables(module, inputs, seed):
     prefix, path = f"transformer_blocks.{module.index}.", f"params/blocks_{module.index}/"
-    dead = [pattern for pattern, *_ in convert.dead(module.config)]
+    ignored = [pattern for pattern, *_ in convert.ignored(module.config)]
     state = _block_state(prefix, seed)
-    state = {k: v for k, v in state.items() if not any(re.fullmatch(d, k) for d in dead)}
+    state = {k: v for k, v in state.items() if not any(re.fullmatch(d, k) for d in ignored)}
     target = {k.replace("params/", path): v for k, v in golden.shapes(module, *inputs).items()}
     flat = engine.convert(state, convert.RULES, target).parameters
     return engine.unflatten({k.replace(path, "params/"): v for k, v in flat.items()})

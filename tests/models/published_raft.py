@@ -45,7 +45,7 @@ def convert(module, state: dict[str, np.ndarray]):
     """Returns the variables of a state dict."""
     shapes = targets(module, jnp.zeros((1, 2, 128, 128, 3)))
     table = TABLES[module.config.family]
-    converted = engine.convert(state, table.RULES, shapes, table.DEAD)
+    converted = engine.convert(state, table.RULES, shapes, table.IGNORED)
     return jax.tree.map(jnp.asarray, engine.unflatten(converted.parameters))
 
 

@@ -79,14 +79,14 @@ def test_base_has_the_published_size_and_takes_published_files():
     linear, scale = width * width + width, config.dit.head_dim
     # published, less what nothing reads: text parts of the second attention (four projections and
     # two norms in 13 blocks), and the text query of the last block
-    dead = 13 * (4 * linear + 2 * scale) + linear + scale
+    ignored = 13 * (4 * linear + 2 * scale) + linear + scale
     sizes = {path: np.prod(shape) for path, shape in target.items()}
-    assert sum(n for path, n in sizes.items() if "/dit/" in path) == 2_716_814_144 - dead
+    assert sum(n for path, n in sizes.items() if "/dit/" in path) == 2_716_814_144 - ignored
     state = {"prompt.text": _empty((154, 4096)), "prompt.pooled": _empty((2048,))}
     for name in ("dit4sr_full", "sd3_vae_full"):
         state |= {k: _empty(v) for k, v in dict(golden.names(name)["params"]).items()}
-    converted = engine.convert(state, convert.restorer_rules(), target, convert.dead(config.dit))
-    assert len(converted.dead) == 13 * 10 + 3 + 1
+    converted = engine.convert(state, convert.restorer_rules(), target, convert.ignored(config.dit))
+    assert len(converted.ignored) == 13 * 10 + 3 + 1
 
 
 def test_sd35_medium_has_the_published_size_and_takes_its_file():
@@ -94,11 +94,11 @@ def test_sd35_medium_has_the_published_size_and_takes_its_file():
     prompt = jnp.zeros((1, 154, 4096)), jnp.zeros((1, 2048))
     target = golden.shapes(DiT(SD35_MEDIUM), latents, None, jnp.zeros(1), *prompt)
     width, head = SD35_MEDIUM.width, SD35_MEDIUM.head_dim
-    dead = width * width + width + head  # the last block's text query
-    assert sum(np.prod(shape) for shape in target.values()) == 2_243_171_520 - dead
+    ignored = width * width + width + head  # the last block's text query
+    assert sum(np.prod(shape) for shape in target.values()) == 2_243_171_520 - ignored
     state = {k: _empty(v) for k, v in dict(golden.names("sd35_medium_full")["params"]).items()}
-    converted = engine.convert(state, convert.RULES, target, convert.dead(SD35_MEDIUM))
-    assert len(converted.dead) == 1 + 3
+    converted = engine.convert(state, convert.RULES, target, convert.ignored(SD35_MEDIUM))
+    assert len(converted.ignored) == 1 + 3
     lq = set(golden.shapes(DiT(dataclasses.replace(SD35_MEDIUM, lq_key="own")), latents, latents,
                            jnp.zeros(1), *prompt)) - set(target)  # fmt: skip
     assert lq and all("control" in path for path in lq)

@@ -83,12 +83,12 @@ def files(tmp_path_factory):
     return folder
 
 
-def request(files, file, **fields):
-    defaults = dict(
-        vae=files / "vae.safetensors",
-        prompt=(files / "text.npy", files / "pooled.npy"),
-        overrides=OVERRIDES,
-    )
+def request(files, file, vae="vae.safetensors", prompt=("text.npy", "pooled.npy"), **fields):
+    given = {"vae": vae and (files / vae,), "prompt": prompt}
+    if prompt and prompt != ("zeros",):
+        given["prompt"] = tuple(files / name for name in prompt)
+    given = {name: value for name, value in given.items() if value}
+    defaults = dict(companions=given, overrides=OVERRIDES)
     return published.Request(files / file, **(defaults | fields))
 
 
@@ -108,7 +108,7 @@ def test_restorer_holds_every_part_and_finds_its_lq_key(files, tmp_path, file, k
     conv_in = vae_state()["encoder.conv_in.weight"]
     np.testing.assert_array_equal(got["vae/encoder/conv_in/kernel"], engine.conv(conv_in))
     mapping = json.loads((tmp_path / "m" / published.MAPPING).read_text())
-    assert len(mapping["used"]) + len(mapping["dead"]) == mapping["tensors"] == len(job.state)
+    assert len(mapping["used"]) + len(mapping["ignored"]) == mapping["tensors"] == len(job.state)
     assert "Pi-Lab" in (tmp_path / "m" / "README.md").read_text()
 
 
@@ -151,11 +151,15 @@ def wrong_positions(files, folder):
         (lambda f, _: request(f, "own.safetensors", vae=None), "--vae: is missing"),
         (lambda f, _: request(f, "own.safetensors", prompt=()), "--prompt: has 0 files"),
         (
-            lambda f, _: request(f, "own.safetensors", arch="raft", overrides={}),
+            lambda f, _: request(f, "own.safetensors", arch="raft", companions={}, overrides={}),
             "does not fit raft.*looks like",
         ),
         (lambda f, _: request(f, "own.safetensors", arch="dit4rs"), "Did you mean dit4sr"),
-        (lambda f, _: request(f, "vae.safetensors", arch="sd3-vae", overrides={}), "has shape"),
+        (
+            lambda f, _: request(f, "vae.safetensors", arch="sd3-vae", companions={}, overrides={}),
+            "has shape",
+        ),
+        (lambda f, _: request(f, "vae.safetensors", arch="sd3-vae"), "--vae: is not read for sd3"),
         (lambda f, _: request(f, "own.safetensors", overrides={}), "does not fit dit4sr"),
         (wrong_positions, "its position table differs"),
     ],

@@ -3,7 +3,7 @@
 import numpy as np
 
 from daflow_jax.convert import rules
-from daflow_jax.convert.engine import Dead, Initial, Rule, dense, same
+from daflow_jax.convert.engine import Ignored, Initial, Rule, dense, same
 from daflow_jax.models.dit4sr.config import DiTConfig
 from daflow_jax.models.vae import convert as vae_convert
 from daflow_jax.nn import embed
@@ -51,7 +51,7 @@ def restorer_rules() -> tuple[Rule, ...]:
     return (*placed, (r"prompt\.(text|pooled)", r"params/prompt/\1", same))
 
 
-def dead(config: DiTConfig) -> tuple[Dead, ...]:
+def ignored(config: DiTConfig) -> tuple[Ignored, ...]:
     """Returns the published tensors that a network of this configuration never reads."""
     last = rf"transformer_blocks\.{config.depth - 1}\.attn\."
     rows = [

@@ -71,5 +71,5 @@ RESTORER = Entry(
     attention_lengths=attention_lengths,
     slim="daflow_jax.models.dit4sr.slim:SLIM",
     taps="daflow_jax.models.dit4sr.taps:TAPS",
-    checkpoints="daflow_jax.models.dit4sr.convert:ARCHITECTURES",
+    checkpoints="daflow_jax.models.dit4sr.checkpoints:ARCHITECTURES",
 )

@@ -5,7 +5,8 @@ what ours makes of [0, 1]) under names of their own; the second half of the tabl
 """
 
 from daflow_jax.convert import rules
-from daflow_jax.convert.engine import Dead, Rule
+from daflow_jax.convert.architecture import Architecture
+from daflow_jax.convert.engine import Ignored, Rule
 
 _GRU = r"update_block\.gru\."
 _UPDATE = r"update_block\."
@@ -73,4 +74,27 @@ SMALL_RULES: tuple[Rule, ...] = (
     *rules.layer(_GRU_PASS, r"update/gru/\2"),
 )
 
-DEAD: tuple[Dead, ...] = (rules.COUNTERS,)
+IGNORED: tuple[Ignored, ...] = (rules.COUNTERS,)
+
+_TERMS = (
+    "code BSD-3-Clause (Princeton Vision & Learning Lab); no licence is stated for the weights, "
+    "which were trained on FlyingChairs, FlyingThings3D, Sintel, KITTI and HD1K (as the file's "
+    "name says), some of them for research only"
+)
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "raft": Architecture(
+        ("raft",),
+        r"update_block\.(gru\.convz2|recurrent_block\.convgru2\.convz)\.weight",
+        RULES,
+        lambda config: IGNORED,
+        _TERMS,
+    ),
+    "raft-small": Architecture(
+        ("raft-small",),
+        r"update_block\.(gru\.convz|recurrent_block\.convgru1\.convz)\.weight",
+        SMALL_RULES,
+        lambda config: IGNORED,
+        _TERMS,
+    ),
+}

@@ -3,7 +3,8 @@
 import numpy as np
 
 from daflow_jax.convert import rules
-from daflow_jax.convert.engine import Dead, Rule, dense, same
+from daflow_jax.convert.architecture import Architecture
+from daflow_jax.convert.engine import Ignored, Rule, dense, same
 
 _NET = r"(fnet|cnet)\."
 _REFINE = r"update_block\.refine\.(\d)\."
@@ -39,4 +40,14 @@ RULES: tuple[Rule, ...] = (
     *rules.layer(r"upsample_weight\.2", "update/mask_head/conv2"),
 )
 
-DEAD: tuple[Dead, ...] = (rules.COUNTERS,)
+IGNORED: tuple[Ignored, ...] = (rules.COUNTERS,)
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "sea-raft": Architecture(
+        ("sea-raft-s", "sea-raft-m"),
+        r"init_conv\.weight",
+        RULES,
+        lambda config: IGNORED,
+        "code BSD-3-Clause (Princeton Vision & Learning Lab); no licence is stated for the weights",
+    ),
+}

@@ -1,6 +1,7 @@
 """Names of the published SD3 autoencoder to our paths."""
 
 from daflow_jax.convert import rules
+from daflow_jax.convert.architecture import Architecture
 from daflow_jax.convert.engine import Rule, dense, dense_from_conv
 
 _PART = r"(encoder|decoder)\."
@@ -26,3 +27,15 @@ RULES: tuple[Rule, ...] = (
     *rules.layer(_PART + r"mid_block\.attentions\.0\.(to_[qkv])", r"\1/mid/attention/\2", dense),
     *rules.layer(_PART + r"mid_block\.attentions\.0\.to_out\.0", r"\1/mid/attention/to_out", dense),
 )
+
+TERMS = "Stability AI Community License"
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "sd3-vae": Architecture(
+        ("sd3-vae",),
+        r"encoder\.down_blocks\.0\.resnets\.0\.conv1\.weight",
+        RULES,
+        lambda config: (),
+        TERMS,
+    ),
+}
