@@ -1,11 +1,11 @@
 """Model folders: found by name, read, written; nothing in them is run."""
 
+from daflow_jax import DEFAULT_MODEL
 from daflow_jax.models.calls import abstract_variables
 from daflow_jax.pretrained.names import (
     ASSETS,
     CARD,
     CONFIG,
-    DEFAULT_MODEL,
     available,
     cache_root,
     resolve,
