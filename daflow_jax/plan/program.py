@@ -1,7 +1,7 @@
 """The programs that are planned: the train step of a configuration and its prediction."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -53,14 +53,16 @@ def train(config: Mapping[str, Any], devices: Sequence[jax.Device]) -> Planned:
         "average": _share(like.ema),
         "batch": _share(given),
     }
-    scene, task = e.config["data"]["scene"], cast(Any, e.task)
+    scene = e.config["data"]["scene"]
+    size = scene["frames"], scene["height"], scene["width"]
+    networks = model_flops.networks(e.task).values()
     return Planned(
         feed.jitted,
         (like, given),
         e.mesh,
         parts,
-        calls * model_flops.per_step(task, e.optimizer, like, rows),
-        sequences(task.module.config, scene["frames"], scene["height"], scene["width"]),
+        calls * model_flops.per_step(e.task, e.optimizer, like, rows),
+        frozenset().union(*(sequences(network.config, *size) for network in networks)),
     )
 
 
@@ -74,11 +76,12 @@ def predict(
     the mesh takes side by side, each of `frames` frames (None: the model's own number).
 
     Weights and layers are in the configuration's compute format: a folder exported with
-    `--weights-dtype bfloat16`, loaded with `precision="bf16"`.
+    `--dtype bfloat16`, loaded with `precision="bf16"`.
     """
     model = experiment.build_model(config)
-    if not hasattr(model, "iters"):
-        rule = f"a {model.family} predicts no flow"
+    kind = models.entry_of(model).kind
+    if kind != "flow":
+        rule = f"a {kind} network predicts no flow"
         raise errors.UserError("--predict", rule, "Plan a flow network, or leave --predict out")
     mesh = sharding.make_mesh(config["mesh"], devices)
     place = placement.Placement(mesh.devices.flat[0], mesh)
@@ -109,17 +112,9 @@ def predict(
 
 
 def sequences(model: Any, frames: int, height: int, width: int) -> frozenset[int]:
-    """Returns the lengths of the transformer's attention over clips of this size, if it has one."""
-    restorer = getattr(model, "backbone", model)
-    dit = models.transformer(model)
-    if dit is None:
-        return frozenset()
-    tokens = (height // restorer.multiple) * (width // restorer.multiple)
-    streams = 1 if dit.lq_key == "none" else 2
-    joined = {streams * tokens * (frames if dit.folds(i) else 1) for i in range(dit.depth)}
-    copies = {1, frames}
-    with_text = {n + copy * restorer.prompt_tokens for n in joined for copy in copies}
-    return frozenset(joined | with_text)
+    """Returns the lengths of a model's attention over clips of this size, none without any."""
+    lengths = models.entry_of(model).attention_lengths
+    return lengths(model, frames, height, width) if lengths else frozenset()
 
 
 def _bare(tree: Any) -> Any:
