@@ -77,9 +77,9 @@ SMALL_RULES: tuple[Rule, ...] = (
 IGNORED: tuple[Ignored, ...] = (rules.COUNTERS,)
 
 _TERMS = (
-    "code BSD-3-Clause (Princeton Vision & Learning Lab); no licence is stated for the weights, "
-    "which were trained on FlyingChairs, FlyingThings3D, Sintel, KITTI and HD1K (as the file's "
-    "name says), some of them for research only"
+    "RAFT's code is BSD-3-Clause (Princeton Vision & Learning Lab); no licence of its own is "
+    "stated for the weights, which were trained on FlyingChairs, FlyingThings3D, Sintel, KITTI and "
+    "HD1K (as the file's name says), some of them for research only"
 )
 
 ARCHITECTURES: dict[str, Architecture] = {
