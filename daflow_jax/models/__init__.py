@@ -13,6 +13,7 @@ from daflow_jax.models.registry import (
     part,
     preset,
     register,
+    register_installed,
     stored,
     to_dict,
     trainable_sets,
@@ -33,3 +34,5 @@ def transformer(config):  # TRANSITION: goes when the rooms ask the registry
 
 
 unrolled = stored  # TRANSITION
+
+register_installed()

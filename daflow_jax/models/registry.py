@@ -1,6 +1,7 @@
 """The models by name: one explicit table of entries, so that every name can be found by search."""
 
 import dataclasses
+import importlib.metadata
 import typing
 from typing import Any
 
@@ -47,6 +48,14 @@ def register(entry: Entry) -> Entry:
 
 for _entry in (RAFT, SEA_RAFT, RESTORER, DAFLOW, VAE):
     register(_entry)
+
+
+def register_installed() -> None:
+    """Imports the modules of other packages that register models of theirs: every entry point of
+    the group "daflow_jax.models" names one.
+    """
+    for point in importlib.metadata.entry_points(group="daflow_jax.models"):
+        point.load()
 
 
 def entry_of(config: Any) -> Entry:
