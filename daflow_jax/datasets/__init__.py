@@ -33,8 +33,19 @@ ALIASES = {"kitti": "kitti2015", "pairs": "pairs_folder", "videos": "video_folde
 
 __all__ = [
     "ALIASES", "LAYOUTS", "MADE", "Clip", "Count", "Layout", "Motion", "PairInPlace", "Truth",
-    "count", "detect", "get", "list_clips", "read_pairs", "stack_motions",
+    "count", "detect", "get", "list_clips", "read_pairs", "register", "stack_motions",
 ]  # fmt: skip
+
+
+def register(layout: Layout) -> Layout:
+    """Adds a layout to those that commands, builders and training know by name; returns it.
+
+    Raises ValueError for a name that another layout has.
+    """
+    if (LAYOUTS | MADE).get(layout.name, layout) is not layout:
+        raise ValueError(f"layout {layout.name!r} is registered already; take another name")
+    LAYOUTS[layout.name] = layout
+    return layout
 
 
 def get(name: str) -> Layout:
