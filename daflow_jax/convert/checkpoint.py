@@ -1,13 +1,12 @@
 """Published checkpoints, whatever they are stored in, as one table of mapped arrays."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from daflow_jax import errors
 from daflow_jax.convert import torch_file
-from daflow_jax.io import safetensors_file
+from daflow_jax.io import json_file, safetensors_file
 from daflow_jax.io.mapped import MappedArrays, Region
 
 _INDEX = ".safetensors.index.json"
@@ -32,6 +31,8 @@ def read(path: str | Path) -> MappedArrays:
         state = _npy(path)
     else:
         state = torch_file.read(path)
+    if not state:
+        raise errors.UserError(path, "holds no arrays", "Fetch the file again")
     return _unwrapped(state)
 
 
@@ -55,16 +56,12 @@ def _only_file(folder: Path) -> Path:
 
 
 def _shards(index: Path) -> MappedArrays:
-    try:
-        where: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-    except FileNotFoundError:
-        raise errors.UserError(index, "not found", "Check the path") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise errors.UserError(
-            index, f"is not an index of shards ({error})", "Fetch the file again"
-        ) from None
+    where = json_file.read_object(index, "Fetch the file again").texts("weight_map")
     files = {}
     for name in sorted(set(where.values())):
+        if name != Path(name).name or name in ("", ".", ".."):
+            rule = f"names the shard {name!r:.60}; shards lie beside their index"
+            raise errors.UserError(index, rule, "Fetch the file again")
         file = index.parent / name
         if not file.is_file():
             raise errors.UserError(file, f"not found; {index.name} names it", "Fetch this shard")
@@ -82,8 +79,13 @@ def _npy(path: Path) -> MappedArrays:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise errors.UserError(path, "not found", "Check the path") from None
-    except (ValueError, OSError) as error:
+    except Exception as error:  # its header is Python text, and a broken one may raise anything
         raise errors.UserError(path, f"is no array ({error})", "Save it with np.save") from None
+    if not isinstance(array, np.memmap):
+        raise errors.UserError(path, "holds several arrays", "Save one with np.save")
+    if array.dtype.kind not in "fiubV" or (array.dtype.kind == "V" and array.dtype.names):
+        rule = f"holds {array.dtype}, which are not numbers"
+        raise errors.UserError(path, rule, "Save it as float32")
     return MappedArrays({"": Region(path, array.offset, array.dtype, array.shape, array.strides)})
 
 

@@ -119,7 +119,7 @@ def two_in_one_folder(folder):
 @pytest.mark.parametrize(
     ("make", "rule"),
     [
-        (broken_index, "is not an index of shards"),
+        (broken_index, "has no field weight_map"),
         (missing_shard, "two.safetensors: not found; model.safetensors.index.json names it"),
         (foreign_shard, r"lack \['b.weight'\] and hold \['c'\]"),
         (truncated, "is damaged"),
@@ -146,3 +146,20 @@ def test_writing_fails_whole(tmp_path):
     with pytest.raises(RuntimeError):
         safetensors_file.write(tmp_path / "x.safetensors", layout, arrays())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("weight_map", "rule"),
+    [
+        ("[]", "weight_map is a list; it has to be an object of texts"),
+        ('{"a": null}', "weight_map is an object; it has to be an object of texts"),
+        ('{"a": "../secret.safetensors"}', "names the shard '../secret.safetensors'; shards lie"),
+        ('{"a": "x", "a": "y"}', 'is not JSON .it names "a" twice'),
+        ('{"a": ' + "[" * 5000 + "]" * 5000 + "}", "nests deeper than 100 levels"),
+    ],
+)
+def test_odd_indices_are_named(weight_map, rule, tmp_path):
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(f'{{"weight_map": {weight_map}}}')
+    with pytest.raises(errors.UserError, match=f"index.json: {rule}"):
+        checkpoint.read(index)
