@@ -15,7 +15,8 @@ import numpy as np
 from scipy import stats
 
 from daflow_jax import errors
-from daflow_jax.cli import intervals, measure
+from daflow_jax.degrade import recipes
+from daflow_jax.evaluate import bootstrap, scores
 from daflow_jax.io import atomic
 from studies import page, robustness
 
@@ -25,10 +26,14 @@ _HEAD = ("network", "seeds", "EPE", "by seed", "against RAFT*", "p")
 
 
 class Condition(NamedTuple):
-    """A data set at a corruption and severity; `rows` are pairs, by arm and seed."""
+    """A data set at a corruption and severity.
+
+    rows: pairs, by arm and seed. exclude: data sets that averages leave out.
+    """
 
     name: str
     rows: dict[str, dict[str, list[dict[str, Any]]]]
+    exclude: tuple[str, ...] = ()
 
 
 def add_commands(commands: Any) -> None:
@@ -41,8 +46,9 @@ def add_commands(commands: Any) -> None:
     evaluate.add_argument("--restorer", default="", help="restores before the published network")
     evaluate.add_argument("--generated", default="48", metavar="N", help="held-out clips (48)")
     evaluate.add_argument("--size", default="192x256", metavar="HxW", help="of these clips")
-    evaluate.add_argument("--types", default="calibration")
+    evaluate.add_argument("--types", default="combined")
     evaluate.add_argument("--severities", default="3,5")
+    evaluate.add_argument("--exclude", default="", metavar="NAME,...", help="not in averages")
     report = commands.add_parser("report", help="tables of the evaluation")
     report.set_defaults(run=run_report)
     report.add_argument("out", type=Path)
@@ -50,13 +56,14 @@ def add_commands(commands: Any) -> None:
 
 
 def run_eval(args: argparse.Namespace) -> int:
-    """Returns the exit code of the ladder's run over all arms that are trained."""
+    """Returns the exit code of the run by corruption over all arms that are trained."""
     arms = sorted(path.parent for path in args.out.glob("arms/*/done"))
     if not arms:
         raise errors.UserError(args.out, "holds no finished arm", "Run `comparison train` first")
     models = [f"{path.name}={path / 'export/last'}" for path in arms]
     words = ["run", str(args.out / "eval"), *args.pairs, "--generated", args.generated]
     words += ["--size", args.size, "--types", args.types, "--severities", args.severities]
+    words += ["--exclude", args.exclude]
     words += [word for model in models for word in ("--model", model)]
     if args.raft:
         words += ["--model", f"{UNTOUCHED}={args.raft}"]
@@ -78,23 +85,29 @@ def run_report(args: argparse.Namespace) -> int:
 
 def _conditions(folder: Path):
     """Yields the conditions of an evaluation, clean first."""
-    files = defaultdict(lambda: defaultdict(dict))
+    files, exclude = defaultdict(lambda: defaultdict(dict)), {}
     for file in sorted(folder.glob("results/*/*/*.json")):
         result = json.loads(file.read_text())
         arm, _, seed = result["method"]["name"].rpartition("-")
         if not seed.isdigit():
             arm, seed = result["method"]["name"], ""
-        place = result["severity"], result["data"]["name"], result["type"]
+        kind = recipes.ALIASES.get(result["type"], result["type"])
+        place = result["severity"], result["data"]["name"], kind
         files[place][arm][seed] = result["rows"]
-    for (severity, data, kind), rows in sorted(files.items()):
-        yield Condition(f"{data}, {kind}" + (f" {severity}" if severity else ""), dict(rows))
+        exclude[place] = tuple(result["scores"]["left_out_of_averages"])
+    for place, rows in sorted(files.items()):
+        severity, data, kind = place
+        name = f"{data}, {kind}" + (f" {severity}" if severity else "")
+        yield Condition(name, dict(rows), exclude[place])
 
 
 def _scores(condition: Condition) -> dict[str, Any]:
     """Returns the numbers of every arm at one condition."""
     means = {arm: _over_seeds(seeds) for arm, seeds in condition.rows.items()}
-    arms = {arm: _arm(condition.rows[arm], rows, means) for arm, rows in means.items()}
-    return {"condition": condition.name, "pairs": len(next(iter(means.values()))), "arms": arms}
+    pairs = len(next(iter(means.values())))
+    means = {arm: scores.averaged(rows, condition.exclude) for arm, rows in means.items()}
+    arms = {arm: _arm(condition, arm, means) for arm in means}
+    return {"condition": condition.name, "pairs": pairs, "arms": arms}
 
 
 def _over_seeds(seeds: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -104,9 +117,13 @@ def _over_seeds(seeds: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return [{**row, "epe": float(epe)} for row, epe in zip(first, errors, strict=True)]
 
 
-def _arm(seeds, rows, means) -> dict[str, Any]:
+def _arm(condition: Condition, arm: str, means) -> dict[str, Any]:
+    rows = means[arm]
     own = {
-        "seeds": {seed: _mean(each) for seed, each in seeds.items()},
+        "seeds": {
+            seed: _mean(scores.averaged(each, condition.exclude))
+            for seed, each in condition.rows[arm].items()
+        },
         "epe": _mean(rows),
         "interval": _interval(rows),
         "above_reference": None,
@@ -115,30 +132,25 @@ def _arm(seeds, rows, means) -> dict[str, Any]:
     reference = means.get(REFERENCE)
     if reference is None or reference is rows:
         return own
-    difference = measure.difference(rows, reference, seed=0)
+    difference = scores.difference(rows, reference, seed=0)
     base = _mean(reference)
     share = {k: (np.array(v) / base).tolist() for k, v in difference.items() if v is not None}
-    apart = [a["epe"] - b["epe"] for a, b in zip(_counted(rows), _counted(reference), strict=True)]
+    apart = [a["epe"] - b["epe"] for a, b in zip(rows, reference, strict=True)]
     p = float(np.asarray(stats.wilcoxon(apart))[1]) if np.any(apart) else 1.0
     return {**own, "above_reference": share, "p": p}
-
-
-def _counted(rows):
-    return [row for row in rows if row["dataset"] not in measure.LEFT_OUT]
 
 
 def _mean(rows) -> float:
     """Returns the mean over pairs per data set, then over data sets."""
     by_set = defaultdict(list)
-    for row in _counted(rows):
+    for row in rows:
         by_set[row["dataset"]].append(row["epe"])
     return float(np.mean([np.mean(values) for values in by_set.values()]))
 
 
 def _interval(rows) -> list[float] | None:
-    counted = _counted(rows)
-    names = dict.fromkeys(row["dataset"] for row in counted)
-    return intervals.bootstrap(counted, ("epe",), names, seed=0)[0]["epe"]
+    names = dict.fromkeys(row["dataset"] for row in rows)
+    return bootstrap.intervals(rows, ("epe",), names, seed=0)[0]["epe"]
 
 
 def _run(file: Path) -> dict[str, Any]:
@@ -154,10 +166,10 @@ def _run(file: Path) -> dict[str, Any]:
     }
 
 
-def _table(scores: dict[str, Any]) -> str:
-    lines = [f"### {scores['condition']} ({scores['pairs']} pairs)", ""]
+def _table(found: dict[str, Any]) -> str:
+    lines = [f"### {found['condition']} ({found['pairs']} pairs)", ""]
     lines += ["| " + " | ".join(_HEAD) + " |", "|---" * len(_HEAD) + "|"]
-    for arm, own in sorted(scores["arms"].items(), key=lambda item: item[1]["epe"]):
+    for arm, own in sorted(found["arms"].items(), key=lambda item: item[1]["epe"]):
         by_seed = " ".join(f"{value:.2f}" for value in own["seeds"].values())
         spread = "" if own["interval"] is None else " [{:.2f}, {:.2f}]".format(*own["interval"])
         cells = [arm, str(len(own["seeds"])), f"{own['epe']:.2f}{spread}", by_seed]

@@ -1,4 +1,4 @@
-"""Calibrates the robustness ladder on photographs, and shows what it does.
+"""Finds the severities of single corruptions on photographs, and shows what they do.
 
 python -m studies.corruptions --write    # finds the knobs: daflow_jax/degrade/corruption_table.py
 python -m studies.corruptions --docs     # measures them: docs/degradations.md and .jpg
@@ -96,7 +96,7 @@ def with_knob(name: str, knob: float):
     return lambda rng: pipeline.Recipe((corruptions.with_knob(name, knob, rng),), 1)
 
 
-def calibrate(name: str) -> list[float]:
+def measured_knobs(name: str) -> list[float]:
     """Returns the knobs whose mean SSIM comes nearest to the targets."""
     is_pipeline = name in published.PIPELINES
     knobs = np.linspace(0, 1, 9) ** 2 if is_pipeline else np.geomspace(*RANGES[name], POINTS)
@@ -116,7 +116,7 @@ def write() -> None:
     """Writes the table of knobs."""
 
     def block(title: str, names) -> str:
-        rows = "".join(f'    "{name}": {tuple(calibrate(name))},\n' for name in names)
+        rows = "".join(f'    "{name}": {tuple(measured_knobs(name))},\n' for name in names)
         return f"{title}: dict[str, tuple[float, ...]] = {{\n{rows}}}\n"
 
     head = '"""The knob of each corruption at severity 1 to 5, and its SSIM there.\n\n'
@@ -135,8 +135,10 @@ def document() -> None:
     for name in (*corruptions.NAMES, *published.PIPELINES):
         seeds = SEEDS if name in published.PIPELINES else 1
         cells = []
-        for level in range(1, 6):
-            psnr, ssim = mean_scores(lambda rng, n=name, s=level: pipeline.named(n, s, rng), seeds)
+        for severity in range(1, 6):
+            psnr, ssim = mean_scores(
+                lambda rng, n=name, s=severity: pipeline.named(n, s, rng), seeds
+            )
             cells.append(f"{psnr:.1f} / {ssim:.2f}")
         rows.append(f"| {name} | " + " | ".join(cells) + " |")
         print(rows[-1])
@@ -157,8 +159,8 @@ def sheet(size: int = 96) -> None:
         text = name.replace("_", " ")
         cv2.putText(label, text, (4, size // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, 16)
         row = [label]
-        for level in (1, 3, 5):
-            recipe = pipeline.named(name, level, np.random.default_rng(2))
+        for severity in (1, 3, 5):
+            recipe = pipeline.named(name, severity, np.random.default_rng(2))
             worse = pipeline.apply(recipe, frames, flow=flow)[1]
             cut = worse[top : top + 150, left : left + 150]
             row.append(cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA))
@@ -173,7 +175,7 @@ def sheet(size: int = 96) -> None:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="calibrate and write the table")
+    parser.add_argument("--write", action="store_true", help="find the knobs and write the table")
     parser.add_argument("--docs", action="store_true", help="measure the table, draw the sheet")
     args = parser.parse_args()
     cv2.setNumThreads(1)

@@ -23,8 +23,10 @@ import numpy as np
 import optax
 
 from daflow_jax import models, precision, tasks
-from daflow_jax.input_pipeline import loader, sources
+from daflow_jax.input_pipeline import loader
+from daflow_jax.input_pipeline.settings import DataConfig, DegradeConfig
 from daflow_jax.models.raft.config import RAFTConfig
+from daflow_jax.synthetic.scene import SceneConfig
 from daflow_jax.train import optimizer as optimizers
 from daflow_jax.train import state as states
 from daflow_jax.train import step as steps
@@ -136,9 +138,9 @@ TOYS = {
 def clips(name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Returns generated clips to train on, and others to measure on."""
     toy = TOYS[name]
-    scene = sources.scenes.SceneConfig(frames=toy.frames, height=toy.size, width=toy.size)
-    degrade = sources.DegradeConfig(codec_share=0.0)
-    data = sources.DataConfig(scene=scene, degrade=degrade, keys=("lq", "hq", "flow", "valid"))
+    scene = SceneConfig(frames=toy.frames, height=toy.size, width=toy.size)
+    degrade = DegradeConfig(codec_share=0.0)
+    data = DataConfig(scene=scene, degrade=degrade, keys=("lq", "hq", "flow", "valid"))
     made = loader.eval_clips(data, range(toy.clips + HELD_OUT))
     stacked = {key: np.stack([clip[key] for clip in made]) for key in made[0]}
     pool = {key: x[: toy.clips] for key, x in stacked.items()}
@@ -152,7 +154,7 @@ def train(name: str, run: Run, measure_every: int = 20) -> dict[str, Any]:
     task, optimizer = toy.task(precision.Bound(module, policy)), toy.optimizer()
     pool, held_out = clips(name)
     init_key, run_key = jax.random.split(jax.random.key(run.seed))
-    leaves = states.Leaves(frozen=toy.frozen if run.frozen else (), policy=policy)
+    leaves = states.ParameterPartition(frozen=toy.frozen if run.frozen else (), policy=policy)
     first = jax.tree.map(lambda x: jnp.asarray(x[:1]), pool)
     create = jax.jit(
         lambda *keys: states.create(task.init(keys[0], first), keys[1], optimizer, leaves)

@@ -14,6 +14,7 @@ one of the same weights, settings and data is not computed again. What fails is 
 import argparse
 import hashlib
 import json
+import os
 import re
 import sys
 import time
@@ -22,42 +23,43 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
-from daflow_jax import api, datasets
-from daflow_jax.cli import degradations, evaluate, measure, methods, options, results
+from daflow_jax import api, pretrained
 from daflow_jax.datasets import pairs_folder as pairs
 from daflow_jax.degrade import corruptions, published
 from daflow_jax.errors import UserError, nearest
-from daflow_jax.input_pipeline import sources
+from daflow_jax.evaluate import degradations, methods, records, scores
+from daflow_jax.evaluate import pairs as measured
 from daflow_jax.io import atomic, flow, image
 from daflow_jax.synthetic import host, scene
 from studies import robustness_page, robustness_pictures, robustness_results
 
-TYPES = ("calibration", *corruptions.NAMES, *published.PIPELINES)
+TYPES = ("combined", *corruptions.NAMES, *published.PIPELINES)
 SHORT = (  # [choice] for real pairs, where a condition takes a model minutes on a CPU
-    *("calibration", "gaussian_noise", "motion_blur", "low_light", "jpeg_compression"),
+    *("combined", "gaussian_noise", "motion_blur", "low_light", "jpeg_compression"),
     *("h264_compression", "down_up_scaling", "realbasicvsr"),
 )
 FORM = 1  # of the files; raise it when their numbers change their meaning
-_BULKY = ("sums", "sparsification")  # parts of a row that the scores hold already
 
 
 class Data(NamedTuple):
-    """Pairs under one name, and the hash of their files."""
+    """Pairs under one name, the hash of their files, and what averages leave out of them."""
 
     name: str
     pairs: list[pairs.PairEntry]
     types: tuple[str, ...]
     sha256: str
+    exclude: tuple[str, ...] = ()
 
 
 class Seen:
     """A degradation that remembers what it made, so that all methods share the work."""
 
-    def __init__(self, recipe: str, level: int):
-        self._made = degradations.Degradation(recipe, level)
-        self.recipe, self.level = recipe, level
+    def __init__(self, recipe: str, severity: int):
+        self._made = degradations.Degradation(recipe, severity)
+        self.recipe, self.severity = recipe, severity
         self._known: dict[int, np.ndarray] = {}
 
     def __str__(self) -> str:
@@ -82,7 +84,9 @@ def run(args: argparse.Namespace) -> int:
         _note(f"{each.name}: {len(each.pairs)} pairs, {len(each.types)} corruptions")
         for seen in _conditions(each.types, args.severities):
             for name, method in found.items():
-                file = robustness_results.place(args.out, each.name, name, seen.recipe, seen.level)
+                file = robustness_results.place(
+                    args.out, each.name, name, seen.recipe, seen.severity
+                )
                 key = _key(each, method, args.seed)
                 if robustness_results.is_done(file, key):
                     continue
@@ -99,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 def _conditions(types: Iterable[str], severities: Iterable[int]) -> Iterator[Seen]:
     """Yields clean frames, then severity by severity, so that a broken-off run knows all types."""
     yield Seen("clean", 0)
-    yield from (Seen(name, level) for level in severities for name in types)
+    yield from (Seen(name, severity) for severity in severities for name in types)
 
 
 def _condition(file, key, data, seen, method, args) -> None:
@@ -107,31 +111,32 @@ def _condition(file, key, data, seen, method, args) -> None:
     begun = time.perf_counter()
     rows = []
     for pair in data.pairs:
-        rows += evaluate.measure_pair(pair, [method], [seen], args.seed, hashlib.sha256())
+        rows += measured.measure(pair, [method], [seen], args.seed)
     seconds = time.perf_counter() - begun
-    scores = measure.summary(rows, args.seed)
+    found = scores.summary(rows, args.seed, measured.excluded(data.pairs, data.exclude))
     robustness_pictures.collect(args.out, data, seen, method, args.seed)
     result = {
         "key": key,
         "data": {"name": data.name, "pairs": len(data.pairs)},
         "method": {**method.record, "name": method.name},
         "type": seen.recipe,
-        "severity": seen.level,
-        "scores": scores,
-        "rows": [{k: v for k, v in row.items() if k not in _BULKY} for row in rows],
+        "severity": seen.severity,
+        "scores": found,
+        "rows": [records.plain(row) for row in rows],
         "seconds": round(seconds, 2),
-        "date": results.now(),
-        "environment": results.environment(args.device),
+        "date": records.now(),
+        "environment": records.environment(args.device),
     }
     atomic.write_text(file, json.dumps(result) + "\n")
-    epe = scores["epe"]["per_image"]
+    epe = found["epe"]["per_image"]
     _note(f"  {seen!s:20} {method.name:14} EPE {epe:8.3f}  {seconds:6.1f} s")
 
 
 def _key(data: Data, method: methods.Method, seed: int) -> dict[str, Any]:
     """Returns what a result depends on beside its place."""
     own = {k: v for k, v in method.record.items() if k != "name"}
-    return {"form": FORM, "data": data.sha256, "method": own, "seed": seed}
+    exclude = sorted(data.exclude)
+    return {"form": FORM, "data": data.sha256, "exclude": exclude, "method": own, "seed": seed}
 
 
 def _methods(args, failures) -> Iterator[tuple[str, methods.Method]]:
@@ -145,13 +150,13 @@ def _methods(args, failures) -> Iterator[tuple[str, methods.Method]]:
         except UserError as error:
             failures[word] = str(error)
             continue
-        method = methods.of_model(model, args.iters, None, None)
+        method = methods.of_model(model, iters=args.iters)
         method.name = name or model.name
         yield method.name, method
     for name, restorer, folder in args.restored:
-        first = api.load_restorer(restorer, device=args.device, seed=args.seed)
+        first = api.load(restorer, "restoration", device=args.device, seed=args.seed)
         model = api.load(folder, device=args.device, precision=args.precision, seed=args.seed)
-        method = methods.of_restored(first, model, args.iters)
+        method = methods.of_restored(first, model, iters=args.iters)
         method.name = name
         yield name, method
 
@@ -160,9 +165,10 @@ def _data(args) -> Iterator[Data]:
     """Yields the folders of pairs, then the generated clips."""
     for word in args.pairs:
         folder = Path(word)
-        read = pairs.read_pairs(folder) if args.layout == "pairs" else None
-        found = read or datasets.read_pairs(folder, args.layout)
-        yield _named(folder.resolve().name, found[: args.limit], args.types or SHORT)
+        found = measured.read(folder, args.layout, args.limit)
+        own = tuple(name for name in args.exclude if name in {pair.dataset for pair in found})
+        named = _named(folder.resolve().name, found, args.types or SHORT)
+        yield named._replace(exclude=own)
     if args.generated:
         folder = generated(args.out / "generated", args.generated, args.size, args.photographs)
         yield _named("generated", pairs.read_pairs(folder), args.types or TYPES)
@@ -180,7 +186,7 @@ def _named(name, found, types) -> Data:
 def generated(root: Path, count: int, size: tuple[int, int], photographs: str = "") -> Path:
     """Returns a pairs folder of generated clips of three frames, written once.
 
-    Scenes are of the seed of evaluations (`sources.EVAL_SEED`), which training never draws, on
+    Scenes are of the seed of evaluations (`scene.EVAL_SEED`), which training never draws, on
     other crops of the same photographs unless `photographs` is a folder of others.
     """
     folder = root / f"{count}x{size[0]}x{size[1]}-{zlib.crc32(photographs.encode()):08x}"
@@ -189,7 +195,7 @@ def generated(root: Path, count: int, size: tuple[int, int], photographs: str = 
         target = folder / "generated" / f"clip{index:04d}"
         if (target / "meta.json").exists():
             continue
-        clip = host.clip(config, sources.EVAL_SEED, index, backward=False)
+        clip = host.clip(config, scene.EVAL_SEED, index, backward=False)
         for number, frame in enumerate(clip["hq"], 1):
             image.write_image(target / f"frame{number}.png", np.rint(255 * frame).astype(np.uint8))
         image.write_image(target / "occ.png", 255 * clip["occlusion"][0].astype(np.uint8))
@@ -209,20 +215,44 @@ def _types(text: str) -> tuple[str, ...]:
     return names
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
 def _restored(text: str) -> tuple[str, ...]:
     match = re.fullmatch(r"([^=]+)=([^:]+):(.+)", text)
     if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=RESTORER:FOLDER")
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=RESTORER:FOLDER")
     return match.groups()
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, width = (_positive(part) for part in text.split("x"))
+    return height, width
+
+
+def _keep_programs() -> None:
+    """Keeps compiled programs between runs, as `daflow` does."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(pretrained.cache_root() / "xla"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
 def _severities(text: str) -> tuple[int, ...]:
-    return tuple(sorted({options.at_least(1)(part) for part in text.split(",")}))
+    return tuple(sorted({_positive(part) for part in text.split(",")}))
 
 
 def main(words: list[str] | None = None) -> int:
     """Returns the exit code of a command line."""
-    parser = argparse.ArgumentParser(description="Runs the ladder, or makes its page.")
+    parser = argparse.ArgumentParser(
+        description="Measures errors by corruption, or makes their page."
+    )
     kinds = parser.add_subparsers(dest="kind", required=True)
     page = kinds.add_parser("page", help="tables, curves and pictures of the results")
     page.add_argument("out", type=Path, help="folder of a run")
@@ -231,9 +261,11 @@ def main(words: list[str] | None = None) -> int:
     work.add_argument("out", type=Path, help="folder of the results")
     work.add_argument("pairs", nargs="*", metavar="PAIRS", help="folders of pairs")
     work.add_argument("--layout", default="pairs", help="of PAIRS, as `daflow eval` takes it")
-    work.add_argument("--limit", type=options.at_least(1), help="first N pairs of each folder")
-    work.add_argument("--generated", type=options.at_least(1), metavar="N", help="clips")
-    work.add_argument("--size", type=options.size, default=(192, 256), metavar="HxW")
+    work.add_argument("--limit", type=_positive, help="first N pairs of each folder")
+    text = "data sets that averages leave out"
+    work.add_argument("--exclude", type=_words, default=(), metavar="NAME,...", help=text)
+    work.add_argument("--generated", type=_positive, metavar="N", help="clips")
+    work.add_argument("--size", type=_size, default=(192, 256), metavar="HxW")
     work.add_argument("--photographs", default="", help="folder of textures for the clips")
     work.add_argument("--model", action="append", default=[], metavar="NAME=FOLDER")
     text = "restore the frames, then estimate"
@@ -248,16 +280,15 @@ def main(words: list[str] | None = None) -> int:
     work.add_argument("--baseline", default="", metavar="LIST", help="of zero,dis,farneback")
     work.add_argument("--types", type=_types, help="all, or a list (pairs: 8, clips: all)")
     work.add_argument("--severities", type=_severities, default=(1, 2, 3, 4, 5))
-    work.add_argument("--iters", type=options.at_least(1), help="of all models (their own)")
+    work.add_argument("--iters", type=_positive, help="of all models (their own)")
     work.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     work.add_argument("--device", default="auto")
-    work.add_argument("--seed", type=options.at_least(0), default=0)
-    work.set_defaults(verbose=False)
+    work.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(words)
     try:
         if args.kind == "page":
             return robustness_page.write(args.out, args.docs)
-        options.start(args)
+        _keep_programs()
         return run(args)
     except UserError as error:
         parser.exit(error.code, f"robustness: {error}\n")

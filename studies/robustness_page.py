@@ -1,7 +1,7 @@
-"""The page of the ladder: its results as one JSON, tables, curves and sheets of pictures.
+"""The page of errors by corruption: results as one JSON, tables, curves, sheets of pictures.
 
 Beside the page NAME.md lie NAME.json with every number, NAME-DATA.png with curves, NAME-DATA.jpg
-with pictures, and NAME-sparsification.svg where a method tells its uncertainty.
+with pictures, and NAME-sparsification.svg where a method predicts its uncertainty.
 """
 
 import json
@@ -15,8 +15,8 @@ from studies import plots, robustness_pictures, robustness_results
 
 SHOWN = (3, 5)  # severities of the tables by corruption
 _NOTE = """\
-End-point errors in pixels; means over pairs per data set, then over data sets (`replica360` and
-`tiny` stay out). Severity 0 is the clean frames, 1 to 5 are those of `degradations.md`. "Visible":
+End-point errors in pixels; means over pairs per data set, then over data sets{left_out}.
+Severity 0 is the clean frames, 1 to 5 are those of `degradations.md`. "Visible":
 pixels that the next frame still shows, of the pairs that say which. Bold: the lowest. Every
 number, also shares above 1, 3 and 5 pixels and 95 % bootstrap intervals over clips, is in `{json}`.
 """
@@ -33,7 +33,7 @@ def write(out: Path, page: Path) -> int:
     cells = "[\n" + ",\n".join(json.dumps(cell) for cell in stored["cells"]) + "\n]"
     head = json.dumps({k: v for k, v in stored.items() if k != "cells"}, indent=1)
     atomic.write_text(page.with_suffix(".json"), f'{head[:-2]},\n "cells": {cells}\n}}\n')
-    note = _NOTE.format(json=page.with_suffix(".json").name)
+    note = _NOTE.format(json=page.with_suffix(".json").name, left_out=_left_out(stored))
     parts = [note, _sources(stored)]
     colour = plots.colours(stored["methods"])
     for data in stored["data"]:
@@ -42,6 +42,12 @@ def write(out: Path, page: Path) -> int:
     tables = "\n\n".join(part.rstrip("\n") for part in parts)
     pages.write(page, "Errors by corruption and severity", tables)
     return 0
+
+
+def _left_out(stored) -> str:
+    """Returns which data sets the averages leave out, in brackets; nothing where there are none."""
+    names = sorted({n for about in stored["data"].values() for n in about["left_out_of_averages"]})
+    return f" (without {', '.join(f'`{name}`' for name in names)})" if names else ""
 
 
 def _sources(stored) -> str:
@@ -152,7 +158,7 @@ def _curves(cells, colour, file: Path) -> None:
 
 
 def _sparsification(stored, colour, page) -> Iterator[str]:
-    """Yields the figure of the curves of methods that tell their uncertainty, if there are any."""
+    """Yields the figure of the curves of methods that predict their uncertainty, if any."""
     panels, rows = [], []
     for data in stored["data"]:
         cells = robustness_results.Cells(stored, data)

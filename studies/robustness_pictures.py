@@ -1,4 +1,4 @@
-"""What the methods see and say: thumbnails kept while the ladder runs, put together for the page.
+"""What the methods see and estimate: thumbnails kept during the run, put together for a page.
 
 Only generated clips and thumbnails of Sintel (CC BY 3.0) are kept; frames of other data sets have
 other terms.
@@ -13,30 +13,30 @@ import numpy as np
 from matplotlib import layout_engine
 
 from daflow_jax import viz
-from daflow_jax.cli import degradations, evaluate, pictures
+from daflow_jax.evaluate import degradations, pairs, pictures
 from daflow_jax.io import atomic, image
 from studies import plots
 
 FREE = {"generated", "sintel"}  # data sets whose frames may be shown
 SEVERITIES = (0, 3, 5)
 PAIRS, WIDTH = 2, 192  # pairs of a data set, width of a thumbnail
-TYPES = ("calibration", "low_light", "h264_compression", "realbasicvsr", "motion_blur")
+TYPES = ("combined", "low_light", "h264_compression", "realbasicvsr", "motion_blur")
 SHOWN = 3  # corruptions on a sheet
 NOT_SHOWN = ("zero",)  # white everywhere
 
 
 def collect(out: Path, data: Any, seen: Any, method: Any, seed: int) -> None:
     """Writes frame, truth and the method's flow of a few pairs as thumbnails, once each."""
-    if seen.level not in SEVERITIES:
+    if seen.severity not in SEVERITIES:
         return
     free = [pair for pair in data.pairs if pair.dataset in FREE]
     for pair in _spread(free, PAIRS):
         name = pair.name.replace("/", "_")
         truth, folder = pair.load(), out / "pictures" / data.name / name
         scale = pictures.max_speed(truth.flow, truth.valid)
-        own = degradations.pair_seed(pair, seed)
-        frames, flow = evaluate.estimate(pair, truth, method, seen, own)
-        here = folder / f"{seen.recipe}-{seen.level}"
+        own = degradations.seed_of(pair, seed)
+        frames, flow = pairs.estimate(pair, truth, method, seen, own)
+        here = folder / f"{seen.recipe}-{seen.severity}"
         _write(folder / "truth.png", viz.flow_to_rgb(truth.flow, scale, truth.valid))
         _write(here / "frame.png", frames[0])
         _write(here / f"flow-{method.name}.png", viz.flow_to_rgb(flow, scale))
@@ -65,11 +65,11 @@ def sheet(folder: Path, target: Path, methods: Iterable[str]) -> bool:
     kept -= {"clean"}
     types = [name for name in (*TYPES, *sorted(kept - set(TYPES))) if name in kept][:SHOWN]
     rows = [
-        _row(pair / f"{kind}-{level}", shown)
+        _row(pair / f"{kind}-{severity}", shown)
         for pair in sorted(folder.glob("*"))
         for kind in ("clean", *types)
-        for level in SEVERITIES
-        if (pair / f"{kind}-{level}").is_dir()
+        for severity in SEVERITIES
+        if (pair / f"{kind}-{severity}").is_dir()
     ]
     if rows:
         _draw(rows, ("frame", "truth", *shown), target)
@@ -85,10 +85,12 @@ class Tile(NamedTuple):
 
 def _row(here: Path, shown: Sequence[str]) -> dict[str, Tile]:
     """Returns the tiles of a condition by column; without methods that were not run on it."""
-    kind, _, level = here.name.rpartition("-")
+    kind, _, severity = here.name.rpartition("-")
     name = kind.removesuffix("_compression").replace("_", " ")
     row = {
-        "frame": Tile(image.read_image(here / "frame.png"), f"{name} {level}".removesuffix(" 0")),
+        "frame": Tile(
+            image.read_image(here / "frame.png"), f"{name} {severity}".removesuffix(" 0")
+        ),
         "truth": Tile(image.read_image(here.parent / "truth.png")),
     }
     for name in shown:

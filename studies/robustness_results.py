@@ -1,10 +1,11 @@
-"""The files of the ladder, and what the page keeps of them."""
+"""The files of a run by corruption and severity, and what the page keeps of them."""
 
 import json
 import statistics
 from pathlib import Path
 from typing import Any
 
+from daflow_jax.degrade import recipes
 from daflow_jax.errors import UserError
 
 HOW = ("mean", "median")  # over the pairs of a data set
@@ -29,7 +30,7 @@ def read(out: Path) -> dict[str, Any]:
     compared on other frames.
     """
     if out.is_file():
-        return json.loads(out.read_text())
+        return _renamed(json.loads(out.read_text()))
     found = [json.loads(path.read_text()) for path in sorted(out.glob("results/*/*/*.json"))]
     _check_alike(out, found)
     found.sort(key=lambda r: _baselines_first(r["method"]["name"]))
@@ -42,13 +43,20 @@ def read(out: Path) -> dict[str, Any]:
         }
         for r in found
     }
-    return {
+    kept = {
         "schema": 1,
         "methods": {r["method"]["name"]: r["method"] for r in found},
         "data": {name: sets[name] for name in sorted(sets, reverse=True)},
         "environments": list({str(r["environment"]): r["environment"] for r in found}.values()),
         "cells": [_cell(r) for r in found],
     }
+    return _renamed(kept)
+
+
+def _renamed(stored: dict[str, Any]) -> dict[str, Any]:
+    """Returns stored results with the names that recipes have now."""
+    cells = [{**c, "type": recipes.ALIASES.get(c["type"], c["type"])} for c in stored["cells"]]
+    return {**stored, "cells": cells}
 
 
 def _check_alike(out: Path, found: list[dict[str, Any]]) -> None:
@@ -99,7 +107,7 @@ class Cells:
         own = [cell for cell in stored["cells"] if cell["data"] == data]
         self._cells = {(c["method"], c["type"], c["severity"]): c for c in own}
         self.methods = [name for name in stored["methods"] if any(c["method"] == name for c in own)]
-        self.types = sorted({c["type"] for c in own} - {"clean"}, key=_calibration_first)
+        self.types = sorted({c["type"] for c in own} - {"clean"}, key=_combined_first)
         self.severities = sorted({c["severity"] for c in own})
 
     def get(self, method: str, kind: str, severity: int, *path: str) -> float | None:
@@ -125,8 +133,8 @@ class Cells:
         return statistics.fmean(known) if known else None
 
 
-def _calibration_first(kind: str) -> tuple[bool, str]:
-    return kind != "calibration", kind
+def _combined_first(kind: str) -> tuple[bool, str]:
+    return kind != "combined", kind
 
 
 def _baselines_first(name: str) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from daflow_jax import errors, viz
-from daflow_jax.cli import console, options
+from daflow_jax.cli import call_options, console, options
 
 _BASELINES = ("dis", "zero")
 
@@ -28,44 +28,43 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     options.add_common(parser, "daflow_demo")
     options.add_model(parser)
-    options.add_layout(parser, bucket=64)
+    options.add_layout(parser)
     parser.add_argument(
         "--size", type=options.size, default=(192, 256), metavar="HxW", help="of frames (192x256)"
     )
     parser.add_argument(
-        "--degrade", default="calibration:3", metavar="RECIPE:LEVEL", help="(calibration:3)"
+        "--degrade", default="combined:3", metavar="NAME:SEVERITY", help="(combined:3)"
     )
     parser.add_argument("--open", action="store_true", help="show the picture afterwards")
 
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing frames, flow, picture and summary.json."""
-    from daflow_jax.cli import degradations as degraded
-    from daflow_jax.cli import measure, methods
+    from daflow_jax.evaluate import methods, scores
 
     begun = time.monotonic()
-    degradations = degraded.parse(args.degrade, clean=False)
+    degradation = _degradation(args)
     options.start(args)
-    talk = console.Console(args.quiet)
-    model = options.load(args, args.model, talk.note)
+    log = console.Console(args.quiet)
+    model = options.load(args, args.model, log.note)
     compared = [
-        methods.of_model(model, args.iters, args.denoise_steps, args.tap_step),
+        methods.of_model(model, **call_options.chosen(args, "flow")),
         *map(methods.of_baseline, _BASELINES),
     ]
     clean, flow, valid, occluded = _clip(args)
-    frames = degradations[0].apply(clean, args.seed, flow)
+    frames = degradation.apply(clean, args.seed, flow)
     estimates = {method.name: method(frames[0], frames[1]) for method in compared}
-    scores = {
-        name: measure.ratio(measure.pair_sums(estimate, flow, valid, occluded)["epe"])
+    epe = {
+        name: scores.ratio(scores.pair_sums(estimate, flow, valid, occluded)["epe"])
         for name, estimate in estimates.items()
     }
     summary = {
         "schema": 1,
         "model": compared[0].record,
-        "degradation": str(degradations[0]),
+        "degradation": str(degradation),
         "size": list(args.size),
         "seed": args.seed,
-        "epe": {k: None if epe is None else round(epe, 4) for k, epe in scores.items()},
+        "epe": {name: None if x is None else round(x, 4) for name, x in epe.items()},
         "seconds": {method.name: round(method.seconds[0], 3) for method in compared},
         "total_seconds": round(time.monotonic() - begun, 1),
     }
@@ -77,6 +76,15 @@ def run(args: argparse.Namespace) -> int:
     if args.open:
         _open(picture)
     return 0
+
+
+def _degradation(args):
+    from daflow_jax.evaluate import degradations
+
+    try:
+        return degradations.parse(args.degrade)
+    except errors.UserError as error:
+        raise errors.UserError(f"--degrade {args.degrade}", error.rule, error.remedy) from None
 
 
 def _clip(args):
@@ -100,7 +108,7 @@ def _clip(args):
 
 def _write(out, clean, frames, truth, valid, estimates, summary):
     """Returns the path of the contact sheet after writing everything."""
-    from daflow_jax.cli import pictures
+    from daflow_jax.evaluate import pictures
     from daflow_jax.io import atomic, flow, image
 
     for index, (good, bad) in enumerate(zip(clean, frames, strict=True), 1):

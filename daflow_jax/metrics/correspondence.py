@@ -29,43 +29,44 @@ def matches(
 
 
 def patch_matches(
-    frame: Float[Array, "*b y x c"], following: Float[Array, "*b y x c"], cell: int
+    frame: Float[Array, "*b y x c"], following: Float[Array, "*b y x c"], patch_size: int
 ) -> Float[Array, "*b h w 2"]:
     """Returns flow in tokens by the least squared difference of raw patches of 20 x 20 pixels.
 
     Patches around the tokens' middles are compared with those around every fourth pixel; borders
     are repeated outwards.
     """
-    stride, before = math.gcd(cell, STRIDE), (PATCH - cell) // 2
-    margin = cell // 2 // stride * stride  # the search begins so far before the first token
-    first = _patches(frame, cell, before)
+    stride, before = math.gcd(patch_size, STRIDE), (PATCH - patch_size) // 2
+    margin = patch_size // 2 // stride * stride  # the search begins so far before the first token
+    first = _patches(frame, patch_size, before)
     second = _patches(following, stride, before + margin)
     places = _places(2 * first, second, -jnp.sum(jnp.square(second), axis=-1))
-    return (stride * places - margin) / cell - _grid(first)
+    return (stride * places - margin) / patch_size - _grid(first)
 
 
 def score(
     estimate: Float[Array, "*b h w 2"],
     truth: Float[Array, "*b y x 2"],
     visible: Bool[Array, "*b y x"],
-    cell: int,
+    patch_size: int,
 ) -> dict[str, Mean]:
-    """Returns the end-point error in pixels, "epe", and the share of errors below one cell, "pck".
+    """Returns the end-point error in pixels, "epe", and the share of errors below one patch, "pck".
 
     Counted are tokens at whose middle the truth is visible and leads to a place in the frame.
 
     Args:
-        estimate: flow in tokens. truth: flow in pixels of the frame, y = cell h and x = cell w.
-        cell: the side of a token in pixels, and the radius within which a match is correct: no
-            match of whole tokens is nearer than half of it everywhere.
+        estimate: flow in tokens. truth: flow in pixels of the frame, y = patch_size h and
+            x = patch_size w.
+        patch_size: the side of a token in pixels, and the radius within which a match is correct:
+            no match of whole tokens is nearer than half of it everywhere.
     """
-    moved, seen = tokens.flow(truth, visible, cell)
+    moved, seen = tokens.flow(truth, visible, patch_size)
     height, width = moved.shape[-3:-1]
     place = tokens.targets(moved).reshape(moved.shape)
     last = jnp.array([width - 0.5, height - 0.5])
     seen &= jnp.all((place >= -0.5) & (place <= last), axis=-1)
     error = jnp.linalg.norm(estimate - moved, axis=-1)
-    return {"epe": Mean.of(cell * error, seen), "pck": Mean.of(error < 1.0, seen)}
+    return {"epe": Mean.of(patch_size * error, seen), "pck": Mean.of(error < 1.0, seen)}
 
 
 def _places(

@@ -57,13 +57,13 @@ def test_only_visible_tokens_that_stay_inside_count():
 
 def test_raw_patches_find_a_shifted_picture_at_any_cell():
     picture = jax.random.uniform(jax.random.key(1), (1, 96, 96, 3))
-    for cell, shift in ((8, (16, 8)), (24, (24, 0))):
+    for patch_size, shift in ((8, (16, 8)), (24, (24, 0))):
         moved = jnp.roll(picture, (shift[1], shift[0]), (1, 2))
-        flow = correspondence.patch_matches(picture, moved, cell)
+        flow = correspondence.patch_matches(picture, moved, patch_size)
         truth = jnp.broadcast_to(jnp.array(shift, jnp.float32), (1, 96, 96, 2))
         inner = jnp.zeros((1, 96, 96), bool).at[:, 16:64, 16:64].set(True)
-        score = correspondence.score(flow, truth, inner, cell)
-        assert score["pck"].compute() == 1.0 and score["epe"].compute() < cell / 4
+        score = correspondence.score(flow, truth, inner, patch_size)
+        assert score["pck"].compute() == 1.0 and score["epe"].compute() < patch_size / 4
 
 
 def test_chunks_and_batches_change_nothing(monkeypatch):

@@ -22,8 +22,9 @@ def result(name, errors):
     return {
         "method": {"name": name},
         "data": {"name": "pairs"},
-        "type": "calibration",
+        "type": "combined",
         "severity": 3,
+        "scores": {"left_out_of_averages": []},
         "rows": rows,
     }
 
@@ -38,7 +39,7 @@ def out(tmp_path):
             folder = tmp_path / "eval/results/pairs" / f"{arm}-{seed}"
             folder.mkdir(parents=True)
             text = json.dumps(result(f"{arm}-{seed}", errors + shift))
-            (folder / "calibration-3.json").write_text(text)
+            (folder / "combined-3.json").write_text(text)
     (tmp_path / "page.md").write_text("# Head\n<!-- tables -->\nold\n")
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""The ladder's driver from generated clips to the page, with methods that need no weights."""
+"""The study of corruptions from generated clips to the page, with methods that need no weights."""
 
 import json
 import shutil
@@ -6,13 +6,12 @@ import shutil
 import numpy as np
 import pytest
 
-from daflow_jax.cli import degradations
 from daflow_jax.datasets import pairs_folder as pairs
-from daflow_jax.evaluate import baselines
+from daflow_jax.evaluate import baselines, degradations
 from daflow_jax.io import image
 from studies import plots, robustness, robustness_page, robustness_results
 
-TYPES = ("gaussian_noise", "calibration")
+TYPES = ("gaussian_noise", "combined")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,7 +25,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     """Returns the folder of a finished run."""
-    folder = tmp_path_factory.mktemp("ladder")
+    folder = tmp_path_factory.mktemp("corruptions")
     assert run(folder) == 0
     return folder
 
@@ -52,11 +51,11 @@ def test_a_condition_has_a_file_with_the_errors_of_the_frames_that_eval_shows(ou
     for pair in pairs.read_pairs(folder):
         truth = pair.load()
         frames = np.stack([truth.frame1, truth.frame2])
-        seed = degradations.pair_seed(pair, 0)
-        frames = degradations.Degradation("calibration", 3).apply(frames, seed)
+        seed = degradations.seed_of(pair, 0)
+        frames = degradations.Degradation("combined", 3).apply(frames, seed)
         error = np.linalg.norm(baselines.dis(frames) - truth.flow, axis=-1)
         errors.append((error.mean(), error[~truth.occluded].mean()))
-    scores = found["dis/calibration-3.json"]["scores"]
+    scores = found["dis/combined-3.json"]["scores"]
     whole, visible = np.transpose(errors)
     assert scores["over_pairs"]["epe"]["median"] == pytest.approx(np.median(whole), rel=1e-4)
     assert scores["over_pairs"]["epe_visible"]["mean"] == pytest.approx(visible.mean(), rel=1e-4)
@@ -73,12 +72,14 @@ def test_finished_conditions_stay_and_others_are_computed(out, capsys):
 
 
 def test_methods_on_other_frames_are_computed_again_and_never_compared(out, tmp_path, capsys):
-    shutil.copytree(out, tmp_path / "ladder")
+    shutil.copytree(out, tmp_path / "corruptions")
     capsys.readouterr()
-    assert run(tmp_path / "ladder", "--seed", "1", baseline="zero") == 0
+    assert run(tmp_path / "corruptions", "--seed", "1", baseline="zero") == 0
     assert capsys.readouterr().err.count(" EPE ") == 3
     with pytest.raises(SystemExit) as exit:
-        robustness.main(["page", str(tmp_path / "ladder"), "--docs", str(tmp_path / "page.md")])
+        robustness.main(
+            ["page", str(tmp_path / "corruptions"), "--docs", str(tmp_path / "page.md")]
+        )
     assert exit.value.code == 2 and "different pairs, seeds or forms" in capsys.readouterr().err
 
 
@@ -92,21 +93,26 @@ def test_one_failing_condition_loses_no_other(tmp_path, monkeypatch, capsys):
 
 
 def test_the_page_shows_what_the_results_say_and_repeats_to_the_byte(out):
-    page = out / "docs/ladder.md"
+    page = out / "docs/corruptions.md"
     assert robustness.main(["page", str(out), "--docs", str(page)]) == 0
     text, files = page.read_text(), {f: f.read_bytes() for f in page.parent.iterdir()}
     assert {f.name for f in files} == {
-        *("ladder.md", "ladder.json", "ladder-generated.png", "ladder-generated.jpg")
+        *(
+            "corruptions.md",
+            "corruptions.json",
+            "corruptions-generated.png",
+            "corruptions-generated.jpg",
+        )
     }
-    epe = results(out)["dis/calibration-3.json"]["scores"]["over_pairs"]["epe"]["mean"]
-    (row,) = (line for line in text.splitlines() if line.startswith("| calibration |"))
-    assert f"{epe:.2f}" in row and "![EPE against severity](ladder-generated.png)" in text
-    assert image.read_image(page.parent / "ladder-generated.jpg").shape[1] > 300
+    epe = results(out)["dis/combined-3.json"]["scores"]["over_pairs"]["epe"]["mean"]
+    (row,) = (line for line in text.splitlines() if line.startswith("| combined |"))
+    assert f"{epe:.2f}" in row and "![EPE against severity](corruptions-generated.png)" in text
+    assert image.read_image(page.parent / "corruptions-generated.jpg").shape[1] > 300
     assert robustness.main(["page", str(page.with_suffix(".json")), "--docs", str(page)]) == 0
     assert {f: f.read_bytes() for f in page.parent.iterdir()} == files
 
 
-def test_the_page_draws_sparsification_of_methods_that_tell_their_uncertainty(out, tmp_path):
+def test_the_page_draws_sparsification_of_methods_that_predict_their_uncertainty(out, tmp_path):
     stored = robustness_results.read(out)
     block = {"ause": 0.1, "ause_random": 0.4, "removed": [0, 0.5, 0.9]}
     block |= {"by_uncertainty": [1, 0.6, 0.4], "by_error": [1, 0.5, 0.1]}
@@ -114,9 +120,9 @@ def test_the_page_draws_sparsification_of_methods_that_tell_their_uncertainty(ou
         cell for cell in stored["cells"] if (cell["method"], cell["type"]) == ("dis", TYPES[1])
     )
     cell["sparsification"] = block
-    (tmp_path / "ladder.json").write_text(json.dumps(stored))
-    assert robustness_page.write(tmp_path / "ladder.json", tmp_path / "page.md") == 0
-    assert "| generated, calibration:3 | dis | 0.1 | 0.4 |" in (tmp_path / "page.md").read_text()
+    (tmp_path / "corruptions.json").write_text(json.dumps(stored))
+    assert robustness_page.write(tmp_path / "corruptions.json", tmp_path / "page.md") == 0
+    assert "| generated, combined:3 | dis | 0.1 | 0.4 |" in (tmp_path / "page.md").read_text()
     assert "dis, oracle" in (tmp_path / "page-sparsification.svg").read_text()
 
 

@@ -12,14 +12,14 @@ DRAWS = 1000  # [choice]
 Interval = list[float] | None
 
 
-def bootstrap(
+def intervals(
     rows: Sequence[dict[str, Any]], keys: Sequence[str], counted: Iterable[str], seed: int
 ) -> tuple[dict[str, Interval], dict[str, dict[str, Interval]]]:
     """Returns intervals of the means over data sets, and of each data set's mean, by key.
 
     Clips are drawn with replacement within every data set (Efron 1979), all pairs of a clip
-    together, as neighbouring pairs err alike; then means are taken as in `measure.summary`. Equal
-    rows' names give equal draws, whatever the method. None where a value is unknown or no data set
+    together, as neighbouring pairs err alike; then means are taken as in `scores.summary`. Rows of
+    equal names give equal draws, whatever the method. None where a value is unknown or no data set
     has two clips; a data set of one clip adds no spread to the mean over data sets.
 
     Args:

@@ -1,4 +1,4 @@
-"""How well the uncertainty that a method tells ranks its errors: sparsification over pairs."""
+"""How well the uncertainty of a method ranks its errors: sparsification over pairs."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,46 +1,22 @@
-"""The files of an evaluation: results.json, per_pair.jsonl, table.md."""
+"""Tables of an evaluation of flow, in Markdown."""
 
-import datetime
-import json
-import subprocess
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from daflow_jax import __version__
+from daflow_jax.evaluate import scores as measures
+
+_NOTE = (
+    "EPE in pixels: mean of pairs per data set, then over data sets; data set columns are "
+    "their EPE. Shares in percent. Left out of averages: {left_out}. Brackets: 95 % "
+    "bootstrap intervals over clips. s0-10 to s40+: pixels of that true speed. Reliable: "
+    "visible and not doubted by the data set. R: EPE between the estimates from clean and "
+    "degraded frames, over all pixels (RobustSpring). AUSE: area between the sparsification "
+    "curves of a method's own uncertainty and of its true errors, 0 = as good as the latter; "
+    "brackets: that of a random order.\n"
+)
 
 
-def environment(device: str) -> dict[str, Any]:
-    """Returns the versions and the device that a number depends on."""
-    import jax
-
-    return {
-        "daflow": __version__,
-        "commit": _commit(),
-        "jax": jax.__version__,
-        "device": device,
-        "devices": jax.device_count(),
-    }
-
-
-def _commit() -> str | None:
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return None
-    command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def now() -> str:
-    """Returns the time in UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def table(scores: dict[str, dict[str, dict[str, Any]]]) -> str:
+def table(scores: Mapping[str, Mapping[str, dict[str, Any]]]) -> str:
     """Returns Markdown with two tables per degradation: scores[degradation][method] = summary.
 
     The first has a row per method, the second one per method and data set with all that is known.
@@ -53,16 +29,9 @@ def table(scores: dict[str, dict[str, dict[str, Any]]]) -> str:
         parts.append(f"### {degradation}\n\n{markdown(head, rows)}")
         parts.append(_details(methods))
     parts += [*_robustness(scores), *_sparsification(scores)]
-    note = (
-        "EPE in pixels: mean of pairs per data set, then over data sets; data set columns are "
-        "their EPE. Shares in percent. Left out of averages: replica360, tiny. Brackets: 95 % "
-        "bootstrap intervals over clips. s0-10 to s40+: pixels of that true speed. Reliable: "
-        "visible and not doubted by the data set. R: EPE between the estimates from clean and "
-        "degraded frames, over all pixels (RobustSpring). AUSE: area between the sparsification "
-        "curves of a method's own uncertainty and of its true errors, 0 = as good as the latter; "
-        "brackets: that of a random order.\n"
-    )
-    return "\n".join([*parts, note])
+    first = next(iter(next(iter(scores.values())).values()))
+    left_out = ", ".join(first["left_out_of_averages"]) or "none"
+    return "\n".join([*parts, _NOTE.format(left_out=left_out)])
 
 
 def _details(methods):
@@ -91,8 +60,6 @@ def _detail(own):
 
 def _robustness(scores):
     """Returns the table of R with a column per degradation, [] where R is not known."""
-    from daflow_jax.cli import measure
-
     known = {
         degradation: methods
         for degradation, methods in scores.items()
@@ -103,7 +70,7 @@ def _robustness(scores):
     rows = []
     for name in next(iter(known.values())):
         own = [methods[name] for methods in known.values()]
-        over = measure.over_degradations(own) or {"mean": {}, "median": {}}
+        over = measures.over_degradations(own) or {"mean": {}, "median": {}}
         each = [(values["robustness"] or {}).get("epe") for values in own]
         each += [over[key].get("epe") for key in ("mean", "median")]
         rows.append([name, *map(_number, each)])
@@ -142,14 +109,3 @@ def _row(name, values, datasets):
 
 def _number(value, digits=2):
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def write(out: Path, results: dict[str, Any], rows: list[dict[str, Any]], text: str) -> None:
-    """Writes the three files into `out`."""
-    from daflow_jax.io import atomic
-
-    atomic.write_text(out / "results.json", json.dumps(results, indent=1) + "\n")
-    kept = [{k: v for k, v in row.items() if k not in ("sums", "sparsification")} for row in rows]
-    lines = [json.dumps(row) for row in kept]
-    atomic.write_text(out / "per_pair.jsonl", "\n".join(lines) + "\n")
-    atomic.write_text(out / "table.md", text)

@@ -1,17 +1,16 @@
 """Errors of one flow against the truth, and their averages over pairs and data sets."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax.cli import intervals, ranking
+from daflow_jax.evaluate import bootstrap, uncertainty
 from daflow_jax.metrics import flow as flow_metrics
 
-LEFT_OUT = ("replica360", "tiny")  # a panorama and toy patterns say nothing about an average
 HEADLINES = ("epe", "out1", "out3", "out5", "fl_all")
 _KINDS = ("occluded", "visible", "reliable")
 PER_PAIR = ("epe", "epe_visible")  # with a mean and a median over the pairs of a data set
@@ -78,21 +77,24 @@ def ratio(sums: tuple[float, float]) -> float | None:
     return sums[0] / sums[1] if sums[1] else None
 
 
-def summary(rows: list[dict[str, Any]], seed: int = 0) -> dict[str, Any]:
+def summary(
+    rows: list[dict[str, Any]], seed: int = 0, exclude: Collection[str] = ()
+) -> dict[str, Any]:
     """Returns the errors of one method at one degradation over its pairs, each with valid pixels.
 
-    Headlines are means of pairs per data set, then over data sets, toys and panoramas left out;
+    Headlines are means of pairs per data set, then over data sets without those of `exclude`;
     `per_pixel` pools all pixels of the same pairs, `over_pairs` has mean and median over pairs per
     data set (then their mean over data sets), over all pixels and over visible ones of the pairs
     that say which. Shares are 0..1, `outN` = above N pixels.
-    `robustness` is None without estimates from clean frames, `sparsification` (`ranking.of_pair`,
-    as means) without an uncertainty. `seed` is of the intervals.
+    `robustness` is None without estimates from clean frames, `sparsification` (means of
+    `uncertainty.of_pair`) without an uncertainty. `seed` is of the intervals. Where
+    every data set is excluded, all of them count.
     """
-    counted = [row for row in rows if row["dataset"] not in LEFT_OUT] or rows
+    counted = averaged(rows, exclude)
     datasets = {name: _dataset(rows, name) for name in dict.fromkeys(r["dataset"] for r in rows)}
     names = dict.fromkeys(row["dataset"] for row in counted)
     keys = (*HEADLINES, *ROBUSTNESS.values(), "ause")
-    overall, each = intervals.bootstrap(rows, keys, names, seed)
+    overall, each = bootstrap.intervals(rows, keys, names, seed)
     for name, own in each.items():
         datasets[name]["intervals"] = own
     worst = max(counted, key=lambda row: row["epe"])
@@ -107,12 +109,17 @@ def summary(rows: list[dict[str, Any]], seed: int = 0) -> dict[str, Any]:
         },
         **_pooled_parts(counted),
         "robustness": _averaged([datasets[name]["robustness"] for name in names]),
-        "sparsification": ranking.mean(datasets[name]["sparsification"] for name in names),
-        "intervals": {"level": intervals.LEVEL, "draws": intervals.DRAWS, **overall},
+        "sparsification": uncertainty.mean(datasets[name]["sparsification"] for name in names),
+        "intervals": {"level": bootstrap.LEVEL, "draws": bootstrap.DRAWS, **overall},
         "outliers": {"worst_pair": worst["name"], "epe": worst["epe"]},
         "datasets": datasets,
         "left_out_of_averages": sorted({r["dataset"] for r in rows} - set(names)),
     }
+
+
+def averaged(rows: list[dict[str, Any]], exclude: Collection[str]) -> list[dict[str, Any]]:
+    """Returns the rows whose data sets count in averages; all of them if none would be left."""
+    return [row for row in rows if row["dataset"] not in exclude] or rows
 
 
 def _dataset(rows, name):
@@ -127,7 +134,7 @@ def _dataset(rows, name):
         "over_pairs": {key: over_pairs(own, key) for key in PER_PAIR},
         **_pooled_parts(own),
         "robustness": distances if known else None,
-        "sparsification": ranking.mean(row.get("sparsification") for row in own),
+        "sparsification": uncertainty.mean(row.get("sparsification") for row in own),
     }
 
 
@@ -152,7 +159,10 @@ def _averaged(parts):
 
 
 def difference(
-    rows: list[dict[str, Any]], first: list[dict[str, Any]], seed: int
+    rows: list[dict[str, Any]],
+    first: list[dict[str, Any]],
+    seed: int,
+    exclude: Collection[str] = (),
 ) -> dict[str, Any]:
     """Returns by how much the EPE of `rows` is above that of `first`, the same pairs in order.
 
@@ -161,9 +171,9 @@ def difference(
     """
     both = zip(rows, first, strict=True)
     paired = [{**row, "epe": row["epe"] - before["epe"]} for row, before in both]
-    counted = [row for row in paired if row["dataset"] not in LEFT_OUT] or paired
+    counted = averaged(paired, exclude)
     names = list(dict.fromkeys(row["dataset"] for row in counted))
-    overall, _ = intervals.bootstrap(counted, ("epe",), names, seed)
+    overall, _ = bootstrap.intervals(counted, ("epe",), names, seed)
     means = (_mean(row["epe"] for row in counted if row["dataset"] == name) for name in names)
     return {"mean": _mean(means), "interval": overall["epe"]}
 

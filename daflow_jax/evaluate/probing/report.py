@@ -1,47 +1,14 @@
-"""Averages, table and heat map of `daflow analyze`."""
+"""Table and heat map of an analysis of features."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from daflow_jax.cli import measure, results
-from daflow_jax.cli.probe import KINDS
+from daflow_jax.evaluate.degradations import Degradation
+from daflow_jax.evaluate.report import markdown
 
 FORMS = ("plain", "centred")
-_TITLES = {"query_key": "query-key", "key_key": "key-key", "hidden": "hidden"}
-
-
-def average(found: Iterable[tuple[Any, dict[str, float]]]) -> dict[str, float | None]:
-    """Returns the mean of each value of (sample, values): over the samples of a data set, then over
-    data sets, without panoramas and toys where there is more. Samples without a value (NaN) do not
-    count.
-    """
-    groups: dict[str, dict[str, list[float]]] = {}
-    for sample, values in found:
-        for name, value in values.items():
-            known = groups.setdefault(sample.dataset, {}).setdefault(name, [])
-            known += [value] if math.isfinite(value) else []
-    kept = {k: x for k, x in groups.items() if k not in measure.LEFT_OUT} or groups
-    names = dict.fromkeys(name for values in kept.values() for name in values)
-    return {name: _mean([_mean(x.get(name, [])) for x in kept.values()]) for name in names}
-
-
-def by_name(found: Sequence[tuple[Any, dict[Any, dict[str, float]]]]) -> dict[Any, dict[str, Any]]:
-    """Returns the averages of each group of values of (sample, {name: values})."""
-    names = dict.fromkeys(name for _, groups in found for name in groups)
-    return {
-        name: average([(sample, groups[name]) for sample, groups in found if name in groups])
-        for name in names
-    }
-
-
-def rows(scores: Sequence[tuple[Any, dict[Any, dict[str, float]]]]) -> list[dict[str, Any]]:
-    """Returns a row of averages per block, kind and form of what `Probe.scores` found."""
-    return [
-        {"block": block, "kind": kind, "form": form, **values}
-        for (block, kind, form), values in by_name(scores).items()
-    ]
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
@@ -51,15 +18,17 @@ def table(found: Sequence[dict[str, Any]]) -> str:
     for entry in found:
         parts.append(f"### {_title(entry)}\n")
         parts += _facts(entry)
-        columns = [(kind, form) for form in FORMS for kind in KINDS]
-        head = ["features", *(f"{_TITLES[kind]}, {form}" for kind, form in columns)]
-        body = [[name, _cell(x)] + ["-"] * 5 for name, x in entry["references"].items()]
+        columns = [(kind, form) for form in FORMS for kind in _kinds(entry)]
+        head = ["features", *(f"{_words(kind)}, {form}" for kind, form in columns)]
+        body = [
+            [name, _cell(x)] + ["-"] * (len(columns) - 1) for name, x in entry["references"].items()
+        ]
         lines = dict.fromkeys((r["network"], r["steps"], r["block"]) for r in entry["rows"])
         for network, steps, block in lines:
             own = _of(entry, network, steps, block)
             name = f"{network}, {_count(steps)}, block {block}"
             body.append([name, *(_cell(own.get(column)) for column in columns)])
-        parts.append(results.markdown(head, body))
+        parts.append(markdown(head, body))
     return "\n".join([*parts, _NOTE])
 
 
@@ -92,13 +61,13 @@ def heat_map(path: Path, found: Sequence[dict[str, Any]]) -> None:
 
 
 def _panel(axes, entry, network, steps, form, metric):
-    blocks = sorted({row["block"] for row in entry["rows"]})
-    cells = [[_value(entry, network, steps, b, (k, form), metric) for k in KINDS] for b in blocks]
+    blocks, kinds = sorted({row["block"] for row in entry["rows"]}), _kinds(entry)
+    cells = [[_value(entry, network, steps, b, (k, form), metric) for k in kinds] for b in blocks]
     bar = entry["references"]["raw patches"][metric] or 0.0
     worst = 2 * max(bar, 1e-6)
     colours = "RdYlGn" if metric == "pck" else "RdYlGn_r"  # in their middle: raw patches
     axes.imshow(cells, cmap=colours, vmin=0, vmax=worst, aspect="auto", alpha=0.7)
-    axes.set_xticks(range(len(KINDS)), [_TITLES[kind] for kind in KINDS], fontsize=7)
+    axes.set_xticks(range(len(kinds)), [_words(kind) for kind in kinds], fontsize=7)
     axes.set_yticks(range(len(blocks)), [f"block {b}" for b in blocks], fontsize=7)
     unit = "PCK, %" if metric == "pck" else "EPE, px"
     shown = f"{_scaled(bar, metric)}"
@@ -142,9 +111,15 @@ def _facts(entry) -> list[str]:
 
 
 def _title(entry) -> str:
-    return (
-        entry["recipe"] if entry["recipe"] == "clean" else f"{entry['recipe']}:{entry['level']:g}"
-    )
+    return str(Degradation(entry["recipe"], entry["level"]))
+
+
+def _kinds(entry) -> list[str]:
+    return list(dict.fromkeys(row["kind"] for row in entry["rows"]))
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", "-")
 
 
 def _count(steps) -> str:
@@ -159,8 +134,3 @@ def _cell(values) -> str:
 
 def _number(value) -> str:
     return "-" if value is None else f"{value:.2f}"
-
-
-def _mean(values) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

@@ -1,4 +1,4 @@
-"""The clips that `daflow analyze` looks at: pairs from disk, or held-out clips of the generator."""
+"""The clips that features are compared on: pairs from disk, or held-out synthetic clips."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from daflow_jax.cli import degradations as degraded
-from daflow_jax.predict import as_frames, padding
+from daflow_jax.evaluate import degradations as degraded
+from daflow_jax.ops import pad as padding
+from daflow_jax.predict.frames import as_frames
 
 
 class Sample(NamedTuple):
@@ -44,37 +45,36 @@ Maker = Callable[[degraded.Degradation], Sample]
 
 
 def of_pairs(pairs: Sequence[Any], seed: int, window: int) -> list[Maker]:
-    """Returns what makes the samples of `io.pairs` entries in windows of 2 or 3 frames.
+    """Returns what makes the samples of `evaluate.read_pairs` in windows of 2 or 3 frames.
 
     The third frame is the pair's neighbour on disk, else its last frame once more, as in `eval`.
     """
     return [functools.partial(_pair, pair, seed, window) for pair in pairs]
 
 
-def of_generator(count: int, size: tuple[int, int], seed: int, window: int) -> list[Maker]:
+def synthetic(count: int, size: tuple[int, int], seed: int, window: int) -> list[Maker]:
     """Returns what makes the samples of `count` held-out clips of (height, width) `size`."""
-    from daflow_jax.input_pipeline import sources
     from daflow_jax.synthetic import scene
 
     config = scene.SceneConfig(frames=window, height=size[0], width=size[1])
-    held_out = seed + sources.EVAL_SEED
+    held_out = seed + scene.EVAL_SEED
     return [functools.partial(_generated, config, held_out, index) for index in range(count)]
 
 
 def _pair(pair, seed, window, degradation) -> Sample:
     truth = pair.load()
-    seed = degraded.pair_seed(pair, seed)
+    seed = degraded.seed_of(pair, seed)
     clean = np.stack([truth.frame1, truth.frame2])
     visible = truth.valid if truth.occluded is None else truth.valid & ~truth.occluded
     hq, lq, first = clean, degradation.apply(clean, seed, truth.flow), 0
     if window > 2:
         beside = pair.neighbour()
-        third, worse = hq[1], lq[1]
+        third, third_lq = hq[1], lq[1]
         if beside is not None:
             third = beside.frame
-            worse = degradation.third(clean, third, seed, truth.flow)
+            third_lq = degradation.third(clean, third, seed, truth.flow)
             first = int(beside.before)
-        hq, lq = (_with(x, y, first) for x, y in ((hq, third), (lq, worse)))
+        hq, lq = (_with(x, y, first) for x, y in ((hq, third), (lq, third_lq)))
     masks = {"valid": truth.valid, "visible": visible}
     return Sample(pair.name, pair.dataset, lq, hq, first, truth.flow, **masks)
 
