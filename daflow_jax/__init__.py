@@ -12,12 +12,14 @@ __version__ = "0.1.0"
 DEFAULT_MODEL = "raft-degraded"  # ships with the package; runs unless another is named
 
 _HOMES = {  # public name: the module that defines it
-    "Model": "api",
+    "FeatureModel": "predict",
+    "FlowModel": "predict",
+    "InterpolationModel": "predict",
+    "RestorationModel": "predict",
     "Result": "predict",
     "create": "api",
     "flow_to_rgb": "viz",
     "load": "api",
-    "load_restorer": "api",
     "read_flow": "io.flow",
     "read_image": "io.image",
     "read_video": "io.video",

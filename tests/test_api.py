@@ -41,9 +41,9 @@ def test_kinds_of_frames_give_the_same_flow():
     np.testing.assert_array_equal(model(frames[..., 0])[0], model((grey[0], grey[1])))
 
 
-def test_all_returns_every_iteration_and_both_directions():
+def test_all_iterations_returns_every_iteration_and_both_directions():
     frames, model = tiny.frames(2), tiny.model()
-    out = model((frames[0], frames[1]), bidirectional=True, all=True)
+    out = model((frames[0], frames[1]), bidirectional=True, all_iterations=True)
     assert out.iterations.shape == (tiny.ITERS, 100, 120, 2)
     np.testing.assert_array_equal(out.iterations[-1], out.flow)
     np.testing.assert_allclose(out.backward, model((frames[1], frames[0])), atol=1e-3)
@@ -96,7 +96,11 @@ def test_degrade_repeats_and_depends_on_the_seed():
         (tiny.frames(1), {}, "one frame only; flow needs two"),
         (tuple(tiny.frames(2)[i, : 90 + i] for i in (0, 1)), {}, "sizes 120x90 and 120x91"),
         (tiny.frames(2), {"iters": 0}, "iters 0: must be 1 or more"),
-        (tiny.frames(2), {"denoise_steps": 2}, "tiny has no diffusion backbone"),
+        (
+            tiny.frames(2),
+            {"denoise_steps": 2},
+            "denoise_steps: is not an option of tiny. Known: iters",
+        ),
         (tiny.frames(2), {"init_flow": np.zeros((9, 9, 2))}, r"init_flow: shape \(1, 9, 9, 2\)"),
     ],
 )

@@ -36,9 +36,9 @@ def _drawn(rng):
 
 
 @functools.cache
-def model() -> api.Model:
+def model() -> api.FlowModel:
     """Returns one model for all tests, so that its programs are compiled once."""
-    return api.Model(config(), variables(), meta={"name": "tiny", "defaults": {"iters": ITERS}})
+    return api.FlowModel(config(), variables(), meta={"name": "tiny", "defaults": {"iters": ITERS}})
 
 
 def save(path: Path) -> Path:

@@ -3,31 +3,9 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
-from daflow_jax import __version__, errors
-from daflow_jax.cli import console, export_folder, options
-
-ARTEFACT, SIGNATURE, EXAMPLE = "flow.stablehlo", "signature.json", "load_example.py"
-PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
-
-_EXAMPLE = '''\
-"""Runs the exported function; needs jax and numpy, not daflow_jax."""
-
-import json
-import pathlib
-
-import jax
-import numpy as np
-from jax import export
-
-here = pathlib.Path(__file__).parent
-signature = json.loads((here / "signature.json").read_text())
-exported = export.deserialize(bytearray((here / "flow.stablehlo").read_bytes()))
-frames = np.random.default_rng(0).random(signature["inputs"][0]["shape"], np.float32)
-flow = jax.jit(exported.call)(frames)
-print(flow.shape, flow.dtype)
-'''
+from daflow_jax import errors
+from daflow_jax.cli import call_options, console, options
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -37,8 +15,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="save a fixed-size function as StableHLO for serving, or a smaller model folder",
         description=(
             "stablehlo: a folder with the function (weights inside), its signature and an example "
-            "that loads it with JAX alone. folder: a model folder of another dtype, or with --slim "
-            "one whose restoration backbone holds only what the first denoising step needs."
+            "that loads it with JAX alone. folder: a model folder of another dtype, with other "
+            "defaults (--iters, --scales), or with --slim one whose restoration backbone holds "
+            "only what the first denoising step needs."
         ),
         **options.examples(
             "daflow export --size 192x256",
@@ -49,148 +28,89 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     options.add_common(parser, "daflow_export")
     options.add_model(parser)
     parser.add_argument("--format", choices=("stablehlo", "folder"), default="stablehlo")
-    parser.add_argument("--size", type=options.size, metavar="HxW", help="of frames (stablehlo)")
-    parser.add_argument("--batch", type=options.at_least(1), default=1, help="pairs at once (1)")
-    parser.add_argument(
+    parser.add_argument("--overwrite", action="store_true", help="replace a folder that exists")
+    _add_stablehlo(parser.add_argument_group("stablehlo"))
+    _add_folder(parser.add_argument_group("folder"))
+
+
+def _add_stablehlo(group):
+    group.add_argument("--size", type=options.size, metavar="HxW", help="of frames")
+    group.add_argument(
+        "--batch", type=options.at_least(1), metavar="N", dest="pairs", help="pairs at once (1)"
+    )
+    group.add_argument(
         "--platforms", default="", metavar="LIST", help="of cpu,cuda,rocm,tpu (this machine's)"
     )
-    export_folder.add_options(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace a folder that exists")
+
+
+def _add_folder(group):
+    group.add_argument("--slim", action="store_true", help="keep what the results need")
+    group.add_argument(
+        "--dtype", choices=options.WEIGHT_DTYPES, help="of the parameters (as they are)"
+    )
+    group.add_argument(
+        "--shard-mb",
+        type=options.at_least(1),
+        metavar="MB",
+        help="several files of weights, none larger than this (one file)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing the folder."""
-    if args.format == "folder":
-        return export_folder.run(args)
-    from daflow_jax import api, predict
-    from daflow_jax.io import atomic
+    return _folder(args) if args.format == "folder" else _stablehlo(args)
+
+
+def _stablehlo(args) -> int:
+    from daflow_jax.export import stablehlo
 
     out = Path(args.out)
     if args.size is None:
         raise errors.UserError("--size", "is missing; the function has a fixed one", "Give HxW")
     if args.slim or args.dtype:
         raise errors.UserError("--slim and --dtype", "are of --format folder", "Leave them out")
-    if (out / SIGNATURE).exists() and not args.overwrite:
-        raise errors.UserError(out / SIGNATURE, "exists", "Pass --overwrite or another --out")
+    if (out / stablehlo.SIGNATURE).exists() and not args.overwrite:
+        rule, remedy = "exists", "Pass --overwrite or another --out"
+        raise errors.UserError(out / stablehlo.SIGNATURE, rule, remedy)
     options.start(args)
-    talk = console.Console(args.quiet)
-    model = api.load(
-        args.model,
-        device=args.device,
-        precision=args.precision,
-        seed=args.seed,
-        layout=predict.Layout(scales=args.scales),
-        tell=talk.note,
+    model = options.load(args, args.model, console.Console(args.quiet).note)
+    platforms = tuple(filter(None, args.platforms.split(","))) or None
+    made = stablehlo.export(
+        model,
+        args.size,
+        batch=args.pairs or 1,
+        platforms=platforms,
+        **call_options.chosen(args, "flow"),
     )
-    blob, exported = export_model(model, args)
-    signature = _signature(args, model, exported, len(blob))
-    atomic.write_bytes(out / ARTEFACT, blob)
-    atomic.write_text(out / SIGNATURE, json.dumps(signature, indent=1) + "\n")
-    atomic.write_text(out / EXAMPLE, _EXAMPLE)
+    made.write(out)
     if args.json:
-        print(json.dumps(signature))
+        print(json.dumps(made.signature))
     else:
-        print(f"{out / ARTEFACT}: {len(blob) / 1e6:.1f} MB for {', '.join(exported.platforms)}")
+        size, names = len(made.blob) / 1e6, ", ".join(made.signature["platforms"])
+        print(f"{out / stablehlo.ARTEFACT}: {size:.1f} MB for {names}")
     return 0
 
 
-def export_model(model: Any, args: argparse.Namespace) -> tuple[bytes, Any]:
-    """Returns the serialised function of frames (b, f, h, w, 3) in [0, 1], and jax's Exported.
+def _folder(args) -> int:
+    from daflow_jax import pretrained
+    from daflow_jax.export import folder
 
-    It gives float32 flow (b, f-1, h, w, 2); padding to the network's multiple is inside.
-    """
-    import jax
-    import jax.numpy as jnp
-    from jax import export
-
-    frames = jax.ShapeDtypeStruct((args.batch, model.config.frames, *args.size, 3), jnp.float32)
-    platforms = _platforms(args.platforms)
-    exported = export.export(jax.jit(_function(model, args)), platforms=platforms)(frames)
-    return bytes(exported.serialize()), exported
-
-
-def _platforms(text):
-    """Returns the platforms of a comma-separated list, None for this machine's."""
-    platforms = tuple(filter(None, text.split(",")))
-    for name in platforms:
-        if name not in PLATFORMS:
-            known = errors.nearest(name, PLATFORMS)
-            raise errors.UserError(f"--platforms {name}", "is unknown", known)
-    return platforms or None
-
-
-def _function(model, args):
-    import jax
-
-    from daflow_jax import predict
-    from daflow_jax.ops import scales
-    from daflow_jax.predict.flow import coarse_to_fine
-
-    estimator = model.estimator(args.iters, False, args.denoise_steps, args.tap_step)
-    variables, seed = jax.device_get(model.variables), model.seed
-    apply = predict.network(model.module, estimator.options, model.runner.place)
-
-    def flow(frames):
-        found = None
-        for size in (*coarse_to_fine.sizes(args.size, model.scales), args.size):
-            found = at(scales.images_at(frames, size), found)
-        return found
-
-    def at(frames, before):
-        """Returns the flow of frames, begun from that of smaller ones."""
-        height, width = frames.shape[2:4]
-        around = predict.fit((height, width), model.config.multiple)
-        start = ()
-        if before is not None:
-            start = (scales.start_of(_padded(scales.flow_at(before, (height, width)), around)),)
-        with jax.default_matmul_precision(model.runner.precision or "default"):
-            padded = _padded(frames, around)
-            flows, _ = apply(variables, jax.random.key(seed), padded, *start)
-        rows, columns = (
-            slice(around.top, around.top + height),
-            slice(around.left, around.left + width),
-        )
-        return flows[-1][:, :, rows, columns, :2]
-
-    return flow
-
-
-def _padded(images, around):
-    import jax.numpy as jnp
-
-    widths = ((0, 0), (0, 0), tuple(around[:2]), tuple(around[2:]), (0, 0))
-    return jnp.pad(images, widths, mode="edge")
-
-
-def _signature(args, model, exported, size):
-    frames, flow = exported.in_avals[0], exported.out_avals[0]
-    return {
-        "schema": 1,
-        "format": args.format,
-        "model": {"name": model.name, "sha256": model.meta.get("sha256")},
-        "iters": args.iters or model.iters,
-        "scales": list(model.scales),
-        "precision": args.precision,
-        "platforms": list(exported.platforms),
-        "bytes": size,
-        "inputs": [
-            {
-                "name": "frames",
-                "shape": list(frames.shape),
-                "dtype": str(frames.dtype),
-                "axes": "batch, frame, height, width, RGB",
-                "range": [0, 1],
-            }
-        ],
-        "outputs": [
-            {
-                "name": "flow",
-                "shape": list(flow.shape),
-                "dtype": str(flow.dtype),
-                "axes": "batch, pair, height, width, (dx right, dy down)",
-                "unit": "pixels, frame k to k+1 on the grid of frame k",
-            }
-        ],
-        "daflow": __version__,
-        "calling_convention_version": exported.calling_convention_version,
-    }
+    out = Path(args.out)
+    if (out / pretrained.CONFIG).exists() and not args.overwrite:
+        raise errors.UserError(out, "holds a model", "Pass --overwrite or another --out")
+    before, after = folder.write(
+        args.model,
+        out,
+        slim=args.slim,
+        dtype=args.dtype,
+        shard_bytes=args.shard_mb and args.shard_mb * 10**6,
+        defaults={**call_options.chosen(args, "flow"), "scales": args.scales},
+    )
+    files = pretrained.weight_files(out, pretrained.read_meta(out))
+    size = sum(file.stat().st_size for file in files)
+    if args.json:
+        print(json.dumps({"folder": str(out), "bytes": size, "slim": args.slim}))
+    else:
+        console.Console(args.quiet).note(f"{before} arrays before, {after} after")
+        print(f"{out}: {size / 1e6:.1f} MB of weights in {len(files)} file(s)")
+    return 0

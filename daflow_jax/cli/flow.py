@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 from daflow_jax import errors
-from daflow_jax.cli import console, options
+from daflow_jax.cli import call_options, console, options
 from daflow_jax.cli import manifest as manifests
 
+MANY = 4  # sizes of frames after which buckets are worth a note
 _SHARED = ("flo", "png16", "pfm", "flo5", "npy", "npz", "wheel", "overlay")
 
 
@@ -33,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     options.add_common(parser, "daflow_out")
     options.add_keep(parser)
     options.add_model(parser)
-    options.add_layout(parser, bucket=64)
+    options.add_layout(parser)
     _add_input(parser.add_argument_group("input"))
     _add_output(parser.add_argument_group("output"))
 
@@ -82,17 +83,31 @@ def run(args: argparse.Namespace) -> int:
     if not (args.overwrite or args.skip_existing):
         _refuse_existing(found, args)
     options.start(args)
-    talk = console.Console(args.quiet)
+    log = console.Console(args.quiet)
     if found.note:
-        talk.note(found.note)
-    model = options.load(args, args.model, talk.note)
-    if args.uncertainty:
-        model.check_uncertainty()
-    estimator = model.estimator(args.iters, False, args.denoise_steps, args.tap_step)
+        log.note(found.note)
+    model = options.load(args, args.model, log.note)
+    stream = _streams(args, model)
     manifest = _manifest(args, model)
     for sequence in found:
-        manifest.add(sequence, lambda s=sequence: _sequence(s, estimator, args, talk, manifest))
+        manifest.add(sequence, lambda s=sequence: _sequence(s, stream, args, log, manifest))
+    sizes = manifest.distinct("size")
+    if len(sizes) > MANY and args.bucket is None:
+        log.note(f"frames had {len(sizes)} sizes; --bucket 64 compiles fewer programs for them")
     return manifest.close()
+
+
+def _streams(args, model):
+    """Returns a function (frames, name) -> iterator over the results, its options checked."""
+    if args.uncertainty:
+        model.check_uncertainty()
+    settings = dict(
+        warm_start=args.init == "warm",
+        bidirectional=args.bidirectional or args.occlusion or args.confidence,
+        **call_options.chosen(args, "flow"),
+    )
+    model.stream(**settings)  # refuses what the model does not take before any file is read
+    return lambda frames, name: model.stream(frames, where=name, results=True, **settings)
 
 
 def _wheel_max(text):
@@ -126,28 +141,20 @@ def _refuse_existing(found, args):
             outputs.refuse_existing(Path(args.out) / sequence.name / f"{stem}{suffix}")
 
 
-def _sequence(sequence, estimator, args, talk, manifest):
+def _sequence(sequence, stream, args, log, manifest):
     """Returns the record of one sequence after writing its files."""
     from daflow_jax.cli import outputs
-    from daflow_jax.predict import Stream
 
-    checks = tuple(name for name in ("occlusion", "confidence") if getattr(args, name))
-    masks = (*checks, "uncertainty") if args.uncertainty else checks
+    masks = tuple(x for x in ("occlusion", "confidence", "uncertainty") if getattr(args, x))
     writer = outputs.SequenceOutput(
         Path(args.out) / sequence.name, args.formats, args.wheel_max, masks, manifest.overwrite
     )
     begun, pairs = time.monotonic(), 0
-    results = Stream(
-        estimator,
-        itertools.islice(sequence.frames(), 0, None, args.stride),
-        warm_start=args.init == "warm",
-        bidirectional=args.bidirectional or bool(checks),
-        where=sequence.name,
-    )
+    results = stream(itertools.islice(sequence.frames(), 0, None, args.stride), sequence.name)
     stems = _stems(sequence, args.stride)
     total = None if sequence.length is None else (sequence.length - 1) // args.stride
     try:
-        with console.Progress(talk, sequence.name, "pairs", total) as progress:
+        with console.Progress(log, sequence.name, "pairs", total) as progress:
             for result in results:
                 shown = result if args.bidirectional else result._replace(backward=None)
                 writer.write(next(stems), shown)
@@ -163,6 +170,7 @@ def _sequence(sequence, estimator, args, talk, manifest):
     return {
         "input": sequence.name,
         "pairs": pairs,
+        "size": list(shown.flow.shape[:2]),
         "seconds": round(seconds, 3),
         "speed_p99": round(max(writer.speeds), 3),
         "outputs": [str(path) for path in writer.written],
@@ -180,13 +188,11 @@ def _manifest(args, model):
     settings = {
         "name": model.name,
         "sha256": model.meta.get("sha256"),
-        "iters": args.iters or model.iters,
         "scales": list(model.scales),
-        "denoise_steps": args.denoise_steps,
-        "tap_step": args.tap_step,
+        **call_options.record(args, model),
         "precision": args.precision,
         "seed": args.seed,
-        "device": str(model.runner.place.device),
+        "device": str(model.device),
         "mesh": args.mesh,
     }
     names = "formats wheel_max stride init bidirectional occlusion confidence uncertainty pad_last"

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from daflow_jax import errors
-from daflow_jax.cli import console, options
+from daflow_jax.cli import call_options, console, options
 
+ITERS = 20  # refinement steps of labels (DA-Flow, appendix A)
 _OCCLUSION = {"rule": "|f + b|^2 > a (|f|^2 + |b|^2) + c", "a": 0.01, "c": 0.5}
 
 
@@ -44,8 +45,7 @@ def add_kind(kinds: argparse._SubParsersAction, layout_help: str) -> None:
     parser.add_argument("--skip-bad", action="store_true", help=text)
     options.add_common(parser, "daflow_labels")
     options.add_model(parser)
-    options.add_layout(parser, bucket=64)
-    parser.set_defaults(iters=20)  # (DA-Flow, appendix A)
+    options.add_layout(parser)
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -66,16 +66,19 @@ def run(args: argparse.Namespace) -> int:
         rule = f"lies in {args.root}, where it would be read as clips"
         raise errors.UserError(f"--out {args.out}", rule, "Choose a folder beside it")
     options.start(args)
-    talk = console.Console(args.quiet)
-    model = options.load(args, args.model, talk.note)
-    estimator = model.estimator(args.iters, False, args.denoise_steps, args.tap_step)
+    log = console.Console(args.quiet)
+    model = options.load(args, args.model, log.note)
+    if args.iters is None and "iters" in model.defaults:
+        args.iters = ITERS
+    settings = call_options.chosen(args, "flow")
+    model.options(**settings)
     labels.start(out, Path(args.root), name, {"model": _record(args, model), **_RULES})
     report: dict[str, Any] = {"labelled": 0, "kept": 0, "pairs": 0, "pixels_lost": 0, "skipped": []}
     index, count = args.shard
-    with console.Progress(talk, "label", "clips", len(clips[index::count])) as progress:
+    with console.Progress(log, "label", "clips", len(clips[index::count])) as progress:
         for clip in clips[index::count]:
             try:
-                _label(out, clip, estimator, report)
+                _label(out, clip, model, settings, report)
             except errors.UserError as error:
                 if not args.skip_bad or error.code == 3:
                     raise
@@ -108,19 +111,16 @@ def _record(args, model) -> dict[str, Any]:
     return {
         "name": model.name,
         "sha256": model.meta.get("sha256"),
-        "iters": args.iters,
         "scales": list(model.scales),
-        "denoise_steps": args.denoise_steps,
-        "tap_step": args.tap_step,
+        **call_options.record(args, model),
         "max_size": args.max_size,
         "precision": model.precision,
         "seed": model.seed,
     }
 
 
-def _label(out: Path, clip, estimator, report: dict[str, Any]) -> None:
+def _label(out: Path, clip, model, settings, report: dict[str, Any]) -> None:
     """Writes the labels of a clip that has none yet, and counts."""
-    from daflow_jax import predict
     from daflow_jax.datasets import labels
     from daflow_jax.predict.flow import consistency
 
@@ -130,11 +130,11 @@ def _label(out: Path, clip, estimator, report: dict[str, Any]) -> None:
     clip.check()
     clean = _clean(clip)
     with labels.writing(out, clip) as writer:
-        results: Any = predict.Stream(
-            estimator, clean.pictures(), bidirectional=True, where=clip.name
+        stream = model.stream(
+            clean.pictures(), warm_start=False, bidirectional=True, where=clip.name, **settings
         )
-        for result in results:
-            back: Any = consistency.compare(result.backward, result.flow)
+        for result in stream:
+            back: Any = consistency.compare(result.backward, result.flow, model.device)
             writer.add(result.flow, result.occlusion)
             writer.add(back.flow, back.occlusion, "_back")
     report["labelled"] += 1

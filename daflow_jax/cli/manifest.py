@@ -66,6 +66,10 @@ class Manifest:
             self.failures.append({"input": sequence.name, "error": str(error)})
             print(f"daflow: error: {error}", file=sys.stderr)
 
+    def distinct(self, key: str) -> set[str]:
+        """Returns the different values, as text, that the records have under a key."""
+        return {str(record[key]) for record in self.done if key in record}
+
     def close(self) -> int:
         """Returns the exit code after writing the file and the result: a lone input's own code."""
         from daflow_jax.io import atomic

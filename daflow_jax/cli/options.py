@@ -6,7 +6,9 @@ import re
 import sys
 from typing import Any
 
-from daflow_jax import DEFAULT_MODEL, errors
+from daflow_jax import DEFAULT_MODEL
+from daflow_jax.cli import call_options
+from daflow_jax.models.entry import Kind
 
 WEIGHT_DTYPES = ("float32", "bfloat16", "float16")  # the names in pretrained.DTYPES
 
@@ -50,36 +52,34 @@ def add_device(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_model(parser: argparse.ArgumentParser, many: bool = False) -> None:
-    """Adds which model runs and how; with `many`, --model may be repeated."""
+def add_model(
+    parser: argparse.ArgumentParser,
+    kind: Kind = "flow",
+    many: bool = False,
+    default: str | None = DEFAULT_MODEL,
+) -> None:
+    """Adds which model of a kind runs and how; with `many`, --model may be repeated, without
+    `default` it must be named."""
     model = parser.add_argument_group("model")
-    text = "name, model folder or .safetensors file"
+    text, metavar = "name, model folder or .safetensors file", "NAME|DIR"
     if many:
-        model.add_argument(
-            "--model", metavar="NAME|DIR", action="append", help=f"{text}; repeat it"
-        )
+        model.add_argument("--model", metavar=metavar, action="append", help=f"{text}; repeat it")
     else:
-        model.add_argument("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=text)
+        model.add_argument(
+            "--model", metavar=metavar, default=default, required=default is None, help=text
+        )
     add_device(model)
-    model.add_argument(
-        "--iters",
-        type=at_least(1),
-        metavar="N",
-        help="refinement steps (the model's own, most often 12)",
-    )
-    model.add_argument(
-        "--scales",
-        type=_scales,
-        metavar="A,B|none",
-        help="sizes estimated first, such as 0.25,0.5 (the model's own)",
-    )
-    model.add_argument("--denoise-steps", type=at_least(1), metavar="N", help="diffusion steps (1)")
-    model.add_argument(
-        "--tap-step", type=at_least(0), metavar="K", help="denoising step that is read (0)"
-    )
+    if kind == "flow":
+        model.add_argument(
+            "--scales",
+            type=_scales,
+            metavar="A,B|none",
+            help="sizes estimated first, such as 0.25,0.5 (the model's own)",
+        )
+    call_options.add(model, kind)
 
 
-def add_layout(parser: argparse.ArgumentParser, bucket: int) -> None:
+def add_layout(parser: argparse.ArgumentParser) -> None:
     """Adds how frames are cut up to fit the device."""
     memory = parser.add_argument_group("memory and compiling")
     memory.add_argument(
@@ -88,9 +88,8 @@ def add_layout(parser: argparse.ArgumentParser, bucket: int) -> None:
     memory.add_argument(
         "--bucket",
         type=at_least(1),
-        default=bucket,
         metavar="PX",
-        help=f"round sizes up ({bucket})",
+        help="pad frames to multiples first: many sizes share few programs, flow changes a little",
     )
     memory.add_argument(
         "--tile", type=_tile, default="auto", metavar="auto|off|HxW", help="cut large frames (auto)"
@@ -164,24 +163,18 @@ def start(args: argparse.Namespace) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
-def load(args: argparse.Namespace, name: str, tell: Any) -> Any:
+def load(args: argparse.Namespace, name: str, log: Any, kind: Kind = "flow") -> Any:
     """Returns the model called `name` on the device and in the form that the options ask for."""
     from daflow_jax import api, predict
 
-    layout = predict.Layout(args.batch, args.bucket, args.tile, args.max_size, args.scales)
-    model = api.load(
-        name,
-        device=args.device,
-        mesh=args.mesh,
-        precision=args.precision,
-        seed=args.seed,
-        layout=layout,
-        tell=tell,
+    placed = dict(device=args.device, precision=args.precision, seed=args.seed, log=log)
+    if kind != "flow":
+        return api.load(name, kind, **placed)
+    layout = predict.Layout(
+        batch=getattr(args, "batch", None),
+        bucket=getattr(args, "bucket", None),
+        tile=getattr(args, "tile", "auto"),
+        max_size=getattr(args, "max_size", None),
+        scales=args.scales,
     )
-    if isinstance(args.tile, tuple) and any(s % model.config.multiple for s in args.tile):
-        raise errors.UserError(
-            "--tile",
-            f"{args.tile[0]}x{args.tile[1]} is not in steps of {model.config.multiple}",
-            "Round it",
-        )
-    return model
+    return api.load(name, kind, layout=layout, mesh=getattr(args, "mesh", None), **placed)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from daflow_jax.cli import console, options
+from daflow_jax.cli import call_options, console, options
 from daflow_jax.cli import manifest as manifests
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the verb and its options."""
+    from daflow_jax.predict import COLOR_FIXES
+
     parser = subparsers.add_parser(
         "restore",
         help="restore images, folders and videos with a trained restorer",
@@ -38,91 +40,49 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     options.add_common(parser, "daflow_restored")
     options.add_keep(parser)
-    _add_model(parser.add_argument_group("model"))
-
-
-def _add_model(group):
-    from daflow_jax.predict import COLOR_FIXES
-
-    group.add_argument("--model", metavar="NAME|DIR", required=True, help="name or model folder")
-    options.add_device(group)
-    group.add_argument(
-        "--steps", type=options.at_least(1), default=1, metavar="N", help="denoising steps (1)"
-    )
+    options.add_model(parser, "restoration", default=None)
+    group = parser.add_argument_group("clips")
     group.add_argument(
         "--window", type=options.at_least(1), metavar="F", help="frames at once (the model's own)"
     )
     group.add_argument(
         "--color-fix", choices=tuple(COLOR_FIXES), default="none", help="colours of the input"
     )
-    group.add_argument(
-        "--guidance", type=float, default=1.0, metavar="G", help="away from --negative (1: off)"
-    )
-    for name, text in (("--prompt", "leads to"), ("--negative", "leads away from")):
-        group.add_argument(
-            name,
-            nargs=2,
-            metavar=("TEXT", "POOLED"),
-            help=f"encoded prompt that guidance {text}: .npy, .pt or .safetensors (the empty one)",
-        )
 
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing frames and the manifest."""
     from daflow_jax.datasets import sequences
-    from daflow_jax.predict import RestoreOptions
 
-    chosen = RestoreOptions(args.steps, args.guidance, args.color_fix, args.window)
-    chosen.check(args.prompt is not None)
-    prompts = {
-        name: None if files is None else _prompt(files)
-        for name, files in (("prompt", args.prompt), ("negative", args.negative))
-    }
+    settings = {"window": args.window, "color_fix": args.color_fix}
+    settings |= call_options.chosen(args, "restoration")
     found = sequences.resolve(args.inputs, recursive=args.recursive, least=1)
     if not (args.overwrite or args.skip_existing):
         for sequence in found:
             _refuse_existing(sequence, args)
-    talk = console.Console(args.quiet)
+    options.start(args)
+    log = console.Console(args.quiet)
     if found.note:
-        talk.note(found.note)
-    restorer = _load(args, chosen, prompts, talk)
-    manifest = _manifest(args, restorer)
+        log.note(found.note)
+    model = options.load(args, args.model, log.note, "restoration")
+    model.stream((), **settings)  # refuses what the model does not take before any file is read
+    manifest = _manifest(args, model)
     for sequence in found:
-        manifest.add(sequence, lambda s=sequence: _sequence(s, restorer, args, talk))
+        manifest.add(sequence, lambda s=sequence: _sequence(s, model, settings, args, log))
     return manifest.close()
 
 
-def _prompt(files):
-    from daflow_jax.convert import checkpoint
-
-    parts = []
-    for file in files:
-        checkpoint.read_one(file)  # refuses a file of several arrays
-        (array,) = checkpoint.read(file).values()
-        array = np.asarray(array, np.float32)
-        parts.append(array[0] if array.ndim > 1 and len(array) == 1 else array)
-    return tuple(parts)
-
-
-def _load(args, chosen, prompts, talk):
-    from daflow_jax import api
-
-    options.start(args)
-    placed = dict(device=args.device, precision=args.precision, seed=args.seed)
-    return api.load_restorer(args.model, chosen, **prompts, **placed, tell=talk.note)
-
-
-def _manifest(args, restorer):
-    model = {
-        "name": restorer.meta.get("name"),
-        "sha256": restorer.meta.get("sha256"),
+def _manifest(args, model):
+    record = {
+        "name": model.name,
+        "sha256": model.meta.get("sha256"),
         "precision": args.precision,
         "seed": args.seed,
-        "device": str(restorer.device),
+        "device": str(model.device),
     }
-    names = ("steps", "window", "color_fix", "guidance", "prompt", "negative", "format")
-    chosen = {name: getattr(args, name) for name in names}
-    return manifests.Manifest(args, model, chosen, ("frames", "frames"))
+    chosen = {name: getattr(args, name) for name in ("window", "color_fix", "format")}
+    chosen |= call_options.record(args, model)
+    return manifests.Manifest(args, record, chosen, ("frames", "frames"))
 
 
 def _video_target(sequence, args) -> Path | None:
@@ -150,12 +110,13 @@ def _refuse_existing(sequence, args):
         outputs.refuse_existing(target)
 
 
-def _sequence(sequence, restorer, args, talk) -> dict:
+def _sequence(sequence, model, settings, args, log) -> dict:
     """Returns the record of one sequence after writing its frames."""
     begun = time.monotonic()
     target = _video_target(sequence, args)
-    with console.Progress(talk, sequence.name, "frames", sequence.length) as progress:
-        frames = _pictures(restorer.stream(sequence.frames(), sequence.name), progress)
+    with console.Progress(log, sequence.name, "frames", sequence.length) as progress:
+        restored = model.stream(sequence.frames(), where=sequence.name, **settings)
+        frames = _pictures(restored, progress)
         if target is None:
             written = _write_pictures(frames, _picture_targets(sequence, args))
             count = len(written)

@@ -1,1 +1,1 @@
-"""A trained model as a fixed-size function, or as another folder."""
+"""Models for serving: a fixed-size function as StableHLO, or a smaller model folder."""

@@ -10,6 +10,8 @@ def images_at(
     images: Float[Array, "*b h w c"], size: tuple[int, int]
 ) -> Float[Array, "*b {size[0]} {size[1]} c"]:
     """Returns images at `size` = (height, width), bilinear, smoothed where it is smaller."""
+    if images.shape[-3:-1] == tuple(size):
+        return images
     return jax.image.resize(images, (*images.shape[:-3], *size, images.shape[-1]), "linear")
 
 
@@ -29,6 +31,8 @@ def target_at(
     return flow_at(jnp.where(valid[..., None], flow, 0.0), size), known
 
 
-def start_of(flow: Float[Array, "*b h w 2"]) -> Float[Array, "*b h//8 w//8 2"]:
-    """Returns the flow that a refinement starts from: means on the 1/8 grid, in its own pixels."""
-    return reduce(flow, "... (h i) (w j) c -> ... h w c", "mean", i=8, j=8) / 8
+def start_of(flow: Float[Array, "*b h w 2"], stride: int) -> Float[Array, "*b hl wl 2"]:
+    """Returns the flow that a refinement starts from: means over `stride` x `stride` pixels, in the
+    pixels of their own grid."""
+    i = stride
+    return reduce(flow, "... (h i) (w j) c -> ... h w c", "mean", i=i, j=i) / stride

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from daflow_jax import errors, sharding
-from daflow_jax.predict import padding
+from daflow_jax.models import calls
+from daflow_jax.ops.coarse_to_fine import Grid
 from daflow_jax.sharding import axes
 
 _CLIPS = ("batch", "frames", "image_rows", "columns", "channels")
@@ -41,11 +41,9 @@ class Placement(NamedTuple):
         rows."""
         return multiple if self.mesh is None else multiple * self.mesh.shape["seq"]
 
-    def padded(self, size: tuple[int, int], multiple: int, bucket: int = 64) -> tuple[int, int]:
-        """Returns the size that frames of (height, width) are padded to."""
-        step = math.lcm(bucket, self.multiple(multiple))
-        top, bottom, left, right = padding.fit(size, step)
-        return size[0] + top + bottom, size[1] + left + right
+    def grid(self, config: Any) -> Grid:
+        """Returns which frames a flow network takes here."""
+        return Grid(self.multiple(config.multiple), config.minimum, config.stride)
 
     def whole(self) -> Sharding:
         """Returns where an array goes that every device holds whole."""
@@ -53,20 +51,18 @@ class Placement(NamedTuple):
             return SingleDeviceSharding(self.device)
         return NamedSharding(self.mesh, PartitionSpec())
 
-    def clips(self, shape: Sequence[int]) -> Sharding:
-        """Returns where (b, f, h, w, c) goes: clips over `data` and `fsdp`; their rows are split
-        where the network has tokens."""
-        if self.mesh is None:
+    def input(self, shape: Sequence[int]) -> Sharding:
+        """Returns where an input goes: clips (b, f, h, w, c) over `data` and `fsdp`, while their
+        rows are split where the network has tokens; everything else whole."""
+        if self.mesh is None or len(shape) != len(_CLIPS):
             return self.whole()
         return NamedSharding(self.mesh, axes.spec(shape, _CLIPS, self.mesh.shape))
 
     def variables(self, module: Any, variables: Any) -> Any:
-        """Returns where each of a flow network's variables goes, in training's manner."""
+        """Returns where each of a network's variables goes, in training's manner."""
         if self.mesh is None:
             return jax.tree.map(lambda _: self.whole(), variables)
-        frames = jnp.zeros((1, module.config.frames, padding.MINIMUM, padding.MINIMUM, 3))
-        keys = {"params": jax.random.key(0), "noise": jax.random.key(0)}
-        names = axes.recorded(lambda: module.init(keys, frames, iters=1))
+        names = axes.recorded(lambda: calls.init(module, jax.random.key(0)))
         return sharding.tree_shardings(variables, self.mesh, names)
 
 

@@ -31,7 +31,7 @@ def calm():
     variables = copy.deepcopy(tiny.variables())
     head = variables["params"]["update"]["flow_head"]["conv2"]
     head |= {name: values * np.float32(0.016) for name, values in head.items()}
-    return api.Model(tiny.config(), variables, meta={"name": "calm"})
+    return api.FlowModel(tiny.config(), variables, meta={"name": "calm"})
 
 
 @pytest.fixture

@@ -62,5 +62,5 @@ def test_export_says_its_iterations(daflow, sea_raft, tmp_path):
 def test_stored_defaults_come_before_the_network_s(sea_raft):
     model = api.load(sea_raft)
     assert model.iters == 4
-    stored = api.Model(model.config, model.variables, meta={"defaults": {"iters": 2}})
+    stored = api.FlowModel(model.config, model.variables, meta={"defaults": {"iters": 2}})
     assert stored.iters == 2 and stored.estimator(3).options.iters == 3

@@ -14,7 +14,7 @@ def frames(count, size=(128, 192)):
 
 def models(config, variables, mesh):
     layout = predict.Layout(tile="off")
-    return [api.Model(config, variables, mesh=m, layout=layout) for m in (None, mesh)]
+    return [api.FlowModel(config, variables, mesh=m, layout=layout) for m in (None, mesh)]
 
 
 @pytest.mark.parametrize("mesh", [{"seq": 4}, {"data": 2, "fsdp": 2, "tensor": 2}])
@@ -37,10 +37,10 @@ def test_daflow_on_a_mesh_equals_one_device():
 
 def test_clips_lie_on_their_devices_and_weights_are_split():
     _, spread = models(tiny.config(), tiny.variables(), {"data": 2, "seq": 2, "fsdp": 2})
-    place = spread.runner.place
-    clips = jax.device_put(np.zeros((4, 2, 64, 128, 3)), place.clips((4, 2, 64, 128, 3)))
+    place = spread.programs.place
+    clips = jax.device_put(np.zeros((4, 2, 64, 128, 3)), place.input((4, 2, 64, 128, 3)))
     assert {shard.data.shape for shard in clips.addressable_shards} == {(1, 2, 64, 128, 3)}
-    assert place.padded((100, 100), 16) == (128, 128) and place.clips_at_once == 4
+    assert place.grid(spread.config).padded((100, 130)) == (128, 144) and place.clips_at_once == 4
     leaves = jax.tree.leaves(spread.params)
     assert any(leaf.addressable_shards[0].data.size < leaf.size for leaf in leaves)
 

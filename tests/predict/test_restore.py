@@ -1,5 +1,8 @@
-"""Restoring clips of any size and length (predict/restore.py), and the interface to it."""
+"""Restoring clips of any size and length, and the interface to it."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -22,13 +25,13 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def restorer(folder):
     """Returns one restorer for all tests, so that its programs are compiled once."""
-    return daflow_jax.load_restorer(folder)
+    return daflow_jax.load(folder)
 
 
-@pytest.fixture(scope="module")
-def single(folder):
-    """Returns the restorer that sees one frame at a time."""
-    return daflow_jax.load_restorer(folder, predict.RestoreOptions(window=1))
+@pytest.fixture
+def single(restorer):
+    """Returns the same restorer, which sees one frame at a time."""
+    return functools.partial(restorer, window=1)
 
 
 def test_odd_sizes_are_padded_and_cut(restorer):
@@ -80,7 +83,9 @@ def test_a_restorer_of_latents_works_through_the_autoencoder(tmp_path):
     )
     guided = daflow_jax.restore(frames, folder, window=1, steps=2, guidance=5.0, prompt=prompt)
     assert np.abs(guided - out).max() > 1e-4
-    with pytest.raises(errors.UserError, match=r"text \(5, 2\) and pooled .*; the model reads"):
+    with pytest.raises(
+        errors.UserError, match=r"prompt: has shapes \(5, 2\) and .*; the model reads"
+    ):
         daflow_jax.restore(frames, folder, prompt=(prompt[0][:, :2], prompt[1]))
 
 
@@ -94,6 +99,7 @@ def test_what_cannot_be_done_is_refused(folder, tmp_path, restorer):
     refusals = [
         (dict(guidance=3.0), "guidance 3: leads towards a positive prompt, and none is given"),
         (dict(color_fix="adam"), "color fix adam: is unknown. Did you mean adain"),
+        (dict(step=2), "step: is not an option of tiny-restorer. Did you mean steps?"),
         (dict(steps=0), "steps 0: must be 1 or more"),
         (dict(window=0), "window 0: must be 1 or more"),
         (dict(guidance=0.5), "guidance 0.5: must be 1 or more"),
@@ -103,7 +109,31 @@ def test_what_cannot_be_done_is_refused(folder, tmp_path, restorer):
         with pytest.raises(errors.UserError) as refusal:
             daflow_jax.restore(FRAMES, folder, **options)
         assert text in str(refusal.value)
-    with pytest.raises(errors.UserError, match="is a raft model, which has no restorer"):
+    with pytest.raises(
+        errors.UserError,
+        match=r"is a flow model \(raft\) and has no restoration model",
+    ):
         daflow_jax.restore(FRAMES, tiny.save(tmp_path / "raft"))
     with pytest.raises(errors.UserError, match="20x20 after 30x30; frames of one sequence"):
         list(restorer.stream([np.zeros((30, 30, 3)), np.zeros((20, 20, 3))]))
+
+
+def test_a_loaded_restorer_takes_the_options_of_every_call(restorer, folder):
+    two = daflow_jax.restore(FRAMES[:3], restorer, steps=2)
+    np.testing.assert_allclose(two, daflow_jax.restore(FRAMES[:3], folder, steps=2), atol=1e-6)
+    assert np.abs(two - restorer(FRAMES[:3])).max() > 1e-3
+    with pytest.raises(errors.UserError, match="seed: is decided when a model is loaded"):
+        daflow_jax.restore(FRAMES[:3], restorer, seed=1)
+
+
+def test_it_runs_on_the_device_that_was_asked_for(folder, monkeypatch):
+    call, used = predict.Programs.__call__, set()
+
+    def watched(self, *given):
+        out = call(self, *given)
+        used.update(out.devices())
+        return out
+
+    monkeypatch.setattr(predict.Programs, "__call__", watched)
+    daflow_jax.restore(FRAMES[:1], folder, color_fix="adain", device="cpu:3")
+    assert used == {jax.devices("cpu")[3]}

@@ -1,197 +1,236 @@
-"""Flow of a short run of frames on one device: padding, windows, and less memory when needed."""
+"""Flow of a short run of frames in memory: windows, batches, and less memory when needed."""
 
-import math
-from typing import NamedTuple
+import dataclasses
+import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from daflow_jax import errors
-from daflow_jax.ops import resize, scales
-from daflow_jax.predict import memory, padding, tiles
-from daflow_jax.predict.flow.runner import Options, Runner
+from daflow_jax.ops import coarse_to_fine, pad, resize
+from daflow_jax.predict import memory, tiles
+from daflow_jax.predict.flow import network
+from daflow_jax.predict.flow.layout import Layout
+from daflow_jax.predict.options import Options
+from daflow_jax.predict.program import Programs
 
-TILES = ((512, 768), (256, 384))  # [choice] tried in this order when one pair does not fit
 _PIXELS = {"cpu": 2**21}  # [choice] padded pixels in one automatic batch
 _PIXELS_ACCELERATOR = 2**24
 
 
-class Layout(NamedTuple):
-    """How frames are cut up before the network sees them.
+@dataclasses.dataclass
+class _Limit:
+    """What the device can hold of frames of one size: pairs at once, and tiles, None = whole."""
 
-    batch: pairs at once, None = by size and device. bucket: padded sizes are multiples of this, so
-    that few programs are compiled. tile: "auto" (only when memory is short), "off" or (height,
-    width). max_size: longer frames are estimated at this longest side, in pixels. scales: smaller
-    sizes that are estimated first, None = what the weights came with; `api.Model` reads it and
-    makes a `CoarseToFine`.
-    """
-
-    batch: int | None = None
-    bucket: int = 64
-    tile: str | tuple[int, int] = "auto"
-    max_size: int | None = None
-    scales: tuple[float, ...] | None = None
+    most: int | None
+    tile: tuple[int, int] | None
 
 
 class Estimator:
-    """Estimates the flow of frames that lie in memory; remembers what the device could not hold."""
+    """Estimates the flow of frames that lie in memory; remembers what the device could not hold.
 
-    def __init__(self, runner: Runner, options: Options, layout: Layout):
-        self.runner, self.options, self.layout = runner, options, layout
-        self.window = runner.config.frames
-        self._tile = layout.tile if isinstance(layout.tile, tuple) else None
-        self._most: int | None = None
+    Args:
+        programs: the network, its weights and its device.
+        options: of the network's call.
+        layout: how frames are cut up.
+        scales: of the smaller sizes that are estimated first, ascending, each in (0, 1).
+        all_iterations: keep the flow after every refinement.
+    """
 
-    def estimated(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Returns the (height, width) at which frames of `size` are estimated, before padding."""
-        longest = self.layout.max_size
-        height, width = size
-        if longest is not None and max(size) > longest:
-            height, width = (max(round(length * longest / max(size)), 2) for length in size)
-        return height, width
+    def __init__(
+        self,
+        programs: Programs,
+        options: Options = Options(),  # noqa: B008
+        layout: Layout = Layout(),  # noqa: B008
+        scales: tuple[float, ...] = (),
+        all_iterations: bool = False,
+    ):
+        self.programs, self.options, self.layout = programs, options, layout
+        self.scales, self.all_iterations = scales, all_iterations
+        config = programs.module.config
+        self.window, self.grid = config.frames, programs.place.grid(config)
+        layout.check(self.grid)
+        self._limits: dict[tuple[int, int], _Limit] = {}  # by the size of padded frames
+
+    @property
+    def device(self) -> jax.Device:
+        """Where everything runs, or the first of several."""
+        return self.programs.place.device
 
     def batch(self, size: tuple[int, int]) -> int:
         """Returns how many pairs of frames of (height, width) to estimate at once."""
-        most = self.layout.batch
+        most, size = self.layout.batch, self._seen(size)
         if most is None:
-            height, width = self._padded(size)
-            budget = _PIXELS.get(self.runner.place.device.platform, _PIXELS_ACCELERATOR)
+            height, width = size
+            budget = _PIXELS.get(self.device.platform, _PIXELS_ACCELERATOR)
             most = min(max(budget // (height * width), 1), 8)
-        if self._most is not None:
-            most = min(most, self._most)
+        limit = self._limit(size).most
+        most = most if limit is None else min(most, limit)
         return max(most // self._group, 1) * self._group
 
     def __call__(
-        self, frames: np.ndarray, init_flow: np.ndarray | None = None, fill: int = 0
+        self, frames: np.ndarray, start: np.ndarray | None = None, fill: int = 0
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Returns flows (m, n, h, w, 2) of n+1 frames and the flow on the 1/8 grid (n, ., ., 2).
+        """Returns flows (m, n, h, w, 2) of n+1 frames and the last one on the network's low grid
+        (n, hl, wl, 2), None where tiles gave none.
 
         Networks that predict their uncertainty add it to the flows as a third channel.
 
         Args:
             frames: float32 (n+1, h, w, 3) in [0, 1].
-            init_flow: (n, h/8, w/8, 2) on the 1/8 grid of the padded size, or None.
+            start: what `low` gives, or None.
             fill: run at least so many pairs, by repeating the last frame, to reuse a program.
         """
-        size, pairs = frames.shape[1:3], len(frames) - 1
-        small = self.estimated(size)
-        if small != size:
-            frames = np.asarray(_resize(frames, small))
-        around = padding.fit(small, self._multiple())
+        pairs, around = len(frames) - 1, self._around(frames.shape[1:3])
         extra = max(fill, self._whole(pairs)) - pairs
-        frames = np.concatenate([padding.pad(frames, around), *[_last(frames, around)] * extra])
-        if init_flow is not None:
-            init_flow = np.concatenate([init_flow, *[init_flow[-1:]] * extra])
-        flows, low = self._run(frames, init_flow)
-        flows = padding.crop(flows[:, :pairs], around)
-        if small != size:
-            flows = _enlarged(flows, size, small)
-        return np.ascontiguousarray(flows), None if low is None else low[:pairs]
+        frames = pad.pad(frames, around)
+        if extra:
+            frames = np.concatenate([frames, *[frames[-1:]] * extra])
+            start = None if start is None else np.concatenate([start, *[start[-1:]] * extra])
+        flows, low = self._run(frames, start)
+        return pad.crop(flows[:, :pairs], around), None if low is None else low[:pairs]
 
     def low(self, flow: np.ndarray) -> np.ndarray:
-        """Returns flow (n, h, w, 2) in pixels as mean on the 1/8 grid of the padded frames."""
-        size = flow.shape[1:3]
-        small = self.estimated(size)
-        if small != size:
-            scale = np.array([small[1] / size[1], small[0] / size[0]], np.float32)
-            flow = np.asarray(_resize(flow, small)) * scale
-        flow = padding.pad(flow, padding.fit(small, self._multiple()))
-        return np.asarray(scales.start_of(jnp.asarray(flow, jnp.float32)))
+        """Returns the start that flow (n, h, w, 2) in pixels is, on the network's low grid."""
+        padded = pad.pad(np.asarray(flow, np.float32), self._around(flow.shape[1:3]))
+        small = self.layout.estimated(padded.shape[1:3])
+        return np.asarray(_low(jax.device_put(padded, self.device), small, self.grid))
 
-    def high(self, low: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Returns flow (n, h, w, 2) in pixels of frames of `size` from what `low` gives."""
-        small = self.estimated(size)
-        around = padding.fit(small, self._multiple())
-        fine = 8 * low.shape[1], 8 * low.shape[2]
-        flow = padding.crop(np.asarray(scales.flow_at(jnp.asarray(low), fine)), around)
-        return np.asarray(scales.flow_at(jnp.asarray(flow), size))
-
-    def _multiple(self):
-        return math.lcm(self.layout.bucket, self.runner.place.multiple(self.runner.config.multiple))
+    def _around(self, size):
+        return pad.fit(size, self.layout.bucket or 1)
 
     @property
     def _group(self):
         """The number of pairs in as many windows as run side by side."""
-        return (self.window - 1) * self.runner.place.clips_at_once
+        return (self.window - 1) * self.programs.place.clips_at_once
 
     def _whole(self, pairs):
         """Returns the number of pairs in whole groups."""
         return -(-pairs // self._group) * self._group
 
-    def _padded(self, size):
-        place, multiple = self.runner.place, self.runner.config.multiple
-        return place.padded(self.estimated(size), multiple, self.layout.bucket)
+    def _seen(self, size):
+        """Returns the size of what the network sees of frames of (height, width)."""
+        bucketed = pad.padded(size, self.layout.bucket or 1)
+        return self.grid.padded(self.layout.estimated(bucketed))
 
-    def _run(self, frames, init_flow):
-        """Runs padded frames; on exhausted memory fewer at once, then in tiles."""
-        if self._most is not None and len(frames) - 1 > self._most:
-            return self._halves(frames, init_flow, self._most)
+    def _limit(self, size) -> _Limit:
+        tile = self.layout.tile if isinstance(self.layout.tile, tuple) else None
+        return self._limits.setdefault(size, _Limit(None, tile))
+
+    def _run(self, frames, start):
+        """Estimates whole groups; on exhausted memory fewer at once, then in tiles."""
+        size = self._seen(frames.shape[1:3])
+        limit, pairs = self._limit(size), len(frames) - 1
+        if limit.most is not None and pairs > limit.most:
+            return self._parts(frames, start, limit.most)
+        tile = limit.tile
         try:
-            if self._tile and (frames.shape[1] > self._tile[0] or frames.shape[2] > self._tile[1]):
-                return tiles.blended(frames, init_flow, self._tile, self._flows), None
-            return self._network(frames, init_flow)
+            if tile and (size[0] > tile[0] or size[1] > tile[1]):
+                return self._tiled(frames, start, size, tile), None
+            return self._network(frames, start)
         except (memory.OutOfMemory, MemoryError, jax.errors.JaxRuntimeError) as error:
             if not memory.is_exhausted(error):
                 raise
-            self._shrink(frames, str(error) or "the host has no more")
-        return self._run(frames, init_flow)
+            self._shrink(limit, pairs, size, str(error) or "the host has no more")
+        return self._run(frames, start)
 
-    def _halves(self, frames, init_flow, step: int):
+    def _parts(self, frames, start, step: int):
         parts = []
         for first in range(0, len(frames) - 1, step):
-            start = None if init_flow is None else init_flow[first : first + step]
-            parts.append(self._run(frames[first : first + step + 1], start))
+            begun = None if start is None else start[first : first + step]
+            parts.append(self._run(frames[first : first + step + 1], begun))
         low = None if parts[0][1] is None else np.concatenate([part[1] for part in parts])
         return np.concatenate([part[0] for part in parts], axis=1), low
 
-    def _shrink(self, frames, why):
-        pairs, first = len(frames) - 1, why.splitlines()[0]
+    def _shrink(self, limit: _Limit, pairs, size, why):
+        first = why.splitlines()[0]
         if pairs > self._group:
             half = self._whole(pairs // 2)
-            self._most = half if half < pairs else self._group
-            self.runner.tell(f"out of memory ({first}); retrying with batch {self._most}")
+            limit.most = half if half < pairs else self._group
+            self.programs.log(f"out of memory ({first}); retrying with batch {limit.most}")
             return
-        left = [tile for tile in TILES if self._tile is None or tile[0] < self._tile[0]]
-        left = [tile for tile in left if tile[0] < frames.shape[1] or tile[1] < frames.shape[2]]
-        if self.layout.tile == "off" or not left:
-            raise errors.UserError(
-                "memory", first, "Use --max-size, --tile auto, a smaller model or more memory", 3
-            )
-        self._tile = left[0]
-        height, width = self._tile
-        self.runner.tell(f"out of memory ({first}); retrying with tiles of {height}x{width}")
+        left = self.layout.smaller_tiles(size, limit.tile, self.grid)
+        if not left:
+            remedy = "Use --max-size, --tile auto, a smaller model or more memory"
+            raise errors.UserError("memory", first, remedy, 3)
+        limit.tile = left[0]
+        height, width = limit.tile
+        self.programs.log(f"out of memory ({first}); retrying with tiles of {height}x{width}")
 
-    def _flows(self, frames, init_flow):
-        return self._network(frames, init_flow)[0]
+    def _network(self, frames, start):
+        clips, start = self._clips(frames, start)
+        plan = self.plan(frames.shape[1:3])
+        given = (clips,) if start is None else (clips, start)
+        flows, low = self.programs(network.whole, plan, _what(frames), *given)
+        return _by_pairs(np.asarray(flows)), _by_pairs(np.asarray(low)[None])[0]
 
-    def _network(self, frames, init_flow=None):
-        """Returns flows (m, n, h, w, 2) and low (n, h/8, w/8, 2) of whole windows of frames."""
+    def _tiled(self, frames, start, size, tile):
+        """Returns flows of the last size in tiles, each with its part of the start."""
+        clips, start = self._clips(frames, start)
+        plan = self.plan(frames.shape[1:3])
+        given = (clips,) if start is None else (clips, start)
+        what = _what(frames).replace(")", ", before tiles)")
+        clips, start = self.programs(network.prepared, plan, what, *given)
+        stride = self.grid.stride
+
+        def run(rows, columns):
+            part = _cut(clips, rows, columns)
+            low = () if start is None else (_cut(start, _low_part(rows, stride),
+                                                 _low_part(columns, stride)),)  # fmt: skip
+            inner = plan._replace(steps=(part.shape[2:4],))
+            what = f"{part.shape[2]}x{part.shape[3]} (batch {len(frames) - 1})"
+            return self.programs(network.whole, inner, what, part, *low)[0]
+
+        flows = tiles.blended(size, tile, self.grid.multiple, run)
+        around, shape = self.grid.padding(plan.steps[-1]), frames.shape[1:3]
+        flows = np.ascontiguousarray(pad.crop(flows, around))
+        if flows.shape[-3:-1] != shape:
+            flows = np.asarray(_enlarged(jax.device_put(flows, self.device), shape))
+        return _by_pairs(flows)
+
+    def plan(self, size: tuple[int, int]) -> network.Plan:
+        """Returns what is static about frames of (height, width)."""
+        steps = coarse_to_fine.sizes(self.layout.estimated(size), self.scales)
+        return network.Plan(steps, self.grid, self.options.static, self.all_iterations)
+
+    def _clips(self, frames, start):
+        """Returns whole windows of frames (b, f, h, w, 3) and their starts."""
         step = self.window - 1
         if step == 1 and self._group == 1:
             clips = frames[None]  # one long clip: the features of a frame are computed once
         else:
-            starts = range(0, len(frames) - 1, step)
-            clips = np.stack([frames[i : i + step + 1] for i in starts])
-        start = None
-        if init_flow is not None:
-            start = init_flow.reshape(len(clips), -1, *init_flow.shape[1:])
-        flows, low = self.runner(clips, self.options, start)
-        return flows.reshape(flows.shape[0], -1, *flows.shape[3:]), low.reshape(-1, *low.shape[2:])
+            firsts = range(0, len(frames) - 1, step)
+            clips = np.stack([frames[i : i + step + 1] for i in firsts])
+        if start is not None:
+            start = start.reshape(len(clips), -1, *start.shape[1:])
+        return clips, start
 
 
-def _enlarged(flows, size, small):
-    """Returns flows of frames of size `small` at `size`, and an uncertainty for its pixels."""
-    scale = np.array([size[1] / small[1], size[0] / small[0]], np.float32)
-    flows = np.array(_resize(flows, size))
-    flows[..., :2] *= scale
-    flows[..., 2:] += np.log(scale).mean()  # the mean log scale grows with the pixels' number
-    return flows
+def _by_pairs(maps: np.ndarray) -> np.ndarray:
+    """Returns (m, n, ...) of maps (m, b, q, ...)."""
+    return maps.reshape(maps.shape[0], -1, *maps.shape[3:])
 
 
-def _last(frames, around):
-    return padding.pad(frames[-1:], around)
+def _what(frames) -> str:
+    return f"{frames.shape[1]}x{frames.shape[2]} (batch {len(frames) - 1})"
 
 
-def _resize(images, size):
-    return resize.resize_align_corners(jnp.asarray(images), tuple(size))
+def _low_part(span: slice, stride: int) -> slice:
+    return slice(span.start // stride, -(-span.stop // stride))
+
+
+def _cut(clips: jax.Array, rows: slice, columns: slice) -> Any:
+    """Returns (b, f, rows, columns, c) of an array on the device, cut there."""
+    size = (*clips.shape[:2], rows.stop - rows.start, columns.stop - columns.start, clips.shape[-1])
+    return jax.lax.dynamic_slice(clips, (0, 0, rows.start, columns.start, 0), size)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _low(flow, small, grid):
+    scale = jnp.array([small[1] / flow.shape[2], small[0] / flow.shape[1]], jnp.float32)
+    return coarse_to_fine.low(resize.resize_align_corners(flow, small) * scale, grid)
+
+
+_enlarged = jax.jit(network.enlarged, static_argnums=1)
