@@ -23,7 +23,7 @@ import numpy as np
 import optax
 
 from daflow_jax import models, precision, tasks
-from daflow_jax.input_pipeline import loader
+from daflow_jax.input_pipeline import evaluation
 from daflow_jax.input_pipeline.settings import DataConfig, DegradeConfig
 from daflow_jax.models.raft.config import RAFTConfig
 from daflow_jax.synthetic.scene import SceneConfig
@@ -141,7 +141,8 @@ def clips(name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     scene = SceneConfig(frames=toy.frames, height=toy.size, width=toy.size)
     degrade = DegradeConfig(codec_share=0.0)
     data = DataConfig(scene=scene, degrade=degrade, keys=("lq", "hq", "flow", "valid"))
-    made = loader.eval_clips(data, range(toy.clips + HELD_OUT))
+    held_out = evaluation.HeldOut(data)
+    made = [held_out[number] for number in range(toy.clips + HELD_OUT)]
     stacked = {key: np.stack([clip[key] for clip in made]) for key in made[0]}
     pool = {key: x[: toy.clips] for key, x in stacked.items()}
     return pool, {key: x[toy.clips :] for key, x in stacked.items()}

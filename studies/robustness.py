@@ -30,10 +30,9 @@ from daflow_jax import api, pretrained
 from daflow_jax.datasets import pairs_folder as pairs
 from daflow_jax.degrade import corruptions, published
 from daflow_jax.errors import UserError, nearest
-from daflow_jax.evaluate import degradations, methods, records, scores
+from daflow_jax.evaluate import degradations, generated, methods, records, scores
 from daflow_jax.evaluate import pairs as measured
-from daflow_jax.io import atomic, flow, image
-from daflow_jax.synthetic import host, scene
+from daflow_jax.io import atomic
 from studies import robustness_page, robustness_pictures, robustness_results
 
 TYPES = ("combined", *corruptions.NAMES, *published.PIPELINES)
@@ -170,7 +169,9 @@ def _data(args) -> Iterator[Data]:
         named = _named(folder.resolve().name, found, args.types or SHORT)
         yield named._replace(exclude=own)
     if args.generated:
-        folder = generated(args.out / "generated", args.generated, args.size, args.photographs)
+        folder = generated.write(
+            args.out / "generated", args.generated, args.size, args.photographs
+        )
         yield _named("generated", pairs.read_pairs(folder), args.types or TYPES)
 
 
@@ -181,27 +182,6 @@ def _named(name, found, types) -> Data:
         for file in sorted(path for path in pair.folder.iterdir() if path.is_file()):
             digest.update(file.read_bytes())
     return Data(name, found, types, digest.hexdigest())
-
-
-def generated(root: Path, count: int, size: tuple[int, int], photographs: str = "") -> Path:
-    """Returns a pairs folder of generated clips of three frames, written once.
-
-    Scenes are of the seed of evaluations (`scene.EVAL_SEED`), which training never draws, on
-    other crops of the same photographs unless `photographs` is a folder of others.
-    """
-    folder = root / f"{count}x{size[0]}x{size[1]}-{zlib.crc32(photographs.encode()):08x}"
-    config = scene.SceneConfig(3, *size, folder=photographs)
-    for index in range(count):
-        target = folder / "generated" / f"clip{index:04d}"
-        if (target / "meta.json").exists():
-            continue
-        clip = host.clip(config, scene.EVAL_SEED, index, backward=False)
-        for number, frame in enumerate(clip["hq"], 1):
-            image.write_image(target / f"frame{number}.png", np.rint(255 * frame).astype(np.uint8))
-        image.write_image(target / "occ.png", 255 * clip["occlusion"][0].astype(np.uint8))
-        flow.write_flow(target / "flow.flo", clip["flow"][0])
-        atomic.write_text(target / "meta.json", json.dumps({"dataset": "generated"}) + "\n")
-    return folder
 
 
 def _note(line: str) -> None:

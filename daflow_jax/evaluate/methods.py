@@ -149,7 +149,7 @@ def resolve(given: Any) -> list[Method]:
     `Method`. A mapping gives names of one's own.
     """
     if isinstance(given, Mapping):
-        found = [_method(each).named(str(name)) for name, each in given.items()]
+        found = [_method(each, str(name)).named(str(name)) for name, each in given.items()]
     else:
         is_one = isinstance(given, str | Path | Method) or not isinstance(given, Iterable)
         found = [_method(each) for each in ([given] if is_one else given)]
@@ -158,7 +158,7 @@ def resolve(given: Any) -> list[Method]:
     return unique(found)
 
 
-def _method(given: Any) -> Method:
+def _method(given: Any, name: str = "") -> Method:
     if isinstance(given, Method):
         return given
     if isinstance(given, str) and given in baselines.BASELINES:
@@ -170,5 +170,5 @@ def _method(given: Any) -> Method:
     if isinstance(given, api.FlowModel):
         return of_model(given)
     if callable(given):
-        return of_function(given, getattr(given, "__name__", type(given).__name__))
+        return of_function(given, name or getattr(given, "__name__", type(given).__name__))
     raise errors.UserError(f"method {given!r}", "is not one", "Pass a name, a model or a function")

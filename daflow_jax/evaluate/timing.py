@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 
 class Timed:
@@ -20,7 +20,7 @@ class Timed:
         self.name = record["name"]
         self.seconds: list[float] = []
 
-    def named(self, name: str) -> Self:
+    def named(self, name: str) -> Any:
         """Returns the same method under a name, its times not counted yet."""
         other = copy.copy(self)
         other.name, other.seconds = name, []

@@ -3,16 +3,14 @@
 import dataclasses
 import importlib.util
 import json
-from types import SimpleNamespace
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from daflow_jax.cli import analysis, probe, samples
+from daflow_jax.evaluate.probing import probe, report
 from daflow_jax.io import flow as flow_files
 from daflow_jax.io import image
-from daflow_jax.models.outputs import FlowOutput
+from daflow_jax.models.dit4sr import taps
 from tests import tiny
 
 MOTION = 24.0  # pixels to the left, in all pairs
@@ -60,33 +58,13 @@ def test_a_model_is_compared_with_zero_flow_raw_patches_and_itself_untrained(
         (network, 1, block, kind, form)
         for network in ("trained", "random")
         for block in (0, 1)
-        for kind in probe.KINDS
-        for form in analysis.FORMS
+        for kind in taps.KINDS
+        for form in report.FORMS
     }
     assert clean["restoration"]["psnr"] < clean["restoration"]["psnr_lq"] == 60.0
     table = (tmp_path / "daflow_analyze/table.md").read_text()
     assert "| random, 1 step, block 1 |" in table and "24.00 / 0.0" in table
     assert image.read_image(tmp_path / "daflow_analyze/heat_map.png").std() > 0
-
-
-class Told:
-    """A flow network that says what its backbone sees: the mean of its frames, everywhere."""
-
-    def apply(self, variables, frames, iters, *, backbone_frames, rngs):
-        flow = jnp.full((1, *frames.shape[:1], 1, *frames.shape[2:4], 2), backbone_frames.mean())
-        return FlowOutput(flow, flow[0])
-
-
-def test_the_exchange_shows_the_backbone_another_clip(monkeypatch):
-    monkeypatch.setattr(probe.models, "build", lambda config: Told())
-    zero, seen = np.zeros((16, 24, 2), np.float32), np.ones((16, 24), bool)
-    own, other = (
-        samples.Sample("", "", frames, frames, 0, zero, seen, seen)
-        for frames in (np.full((2, 16, 24, 3), x, np.float32) for x in (0.25, 0.75))
-    )
-    measured = probe.exchange(None, {}, 2, 0)(own, other)
-    expected = {"epe": 0.25 * np.sqrt(2), "epe_exchanged": 0.75 * np.sqrt(2)}
-    assert measured == pytest.approx(expected, rel=1e-4)
 
 
 def test_bad_requests_name_the_rule(daflow, pairs, tmp_path, monkeypatch):
@@ -102,9 +80,3 @@ def test_bad_requests_name_the_rule(daflow, pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     code, _, err = daflow("analyze", "--model", restorer, "--generated", "2")
     assert code == 3 and "Install daflow-jax[plots] or pass --no-plot" in err
-
-
-def test_averages_are_over_data_sets_and_forget_what_is_unknown():
-    of = [SimpleNamespace(dataset=name) for name in ("a", "a", "b", "tiny")]
-    values = [{"epe": x} for x in (1.0, float("nan"), 5.0, 100.0)]
-    assert analysis.average(zip(of, values, strict=True)) == {"epe": 3.0}

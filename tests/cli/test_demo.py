@@ -11,7 +11,7 @@ from daflow_jax.io import image
 
 def test_demo_prints_errors_and_leaves_everything_to_look_at(daflow, model, tmp_path):
     code, out, _ = daflow("demo", "--model", model, "--size", "100x120", "--seed", 3)
-    assert code == 0 and "100x120, degraded by calibration:3" in out
+    assert code == 0 and "100x120, degraded by combined:3" in out
     summary = json.loads((tmp_path / "daflow_demo/summary.json").read_text())
     assert list(summary["epe"]) == ["tiny", "dis", "zero"]
     for name, epe in summary["epe"].items():

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from daflow_jax.cli import measure
 from daflow_jax.io import flow as flow_files
 from daflow_jax.io import image
 from tests import tiny
+from tests.evaluate.on_disk import write_pair
 
 # data set -> lengths of the (constant) true flows of its pairs
-LENGTHS = {"alpha": (1.0, 3.0), "beta": (8.0,), "tiny": (100.0,)}
+LENGTHS = {"alpha": (1.0, 3.0), "beta": (8.0,), "aside": (100.0,)}
 
 
 @pytest.fixture
@@ -19,7 +19,8 @@ def pairs(tmp_path):
     """Returns a pairs folder; the first pair of alpha is half invalid and a quarter occluded."""
     for dataset, lengths in LENGTHS.items():
         for index, length in enumerate(lengths):
-            _write_pair(tmp_path / "pairs" / dataset / f"p{index}", dataset, length)
+            more = {} if dataset != "aside" else {"in_averages": False}
+            write_pair(tmp_path / f"pairs/{dataset}/p{index}", -length, seed=int(length), **more)
     half = np.zeros((100, 120), np.uint8)
     half[:50] = 255
     image.write_image(tmp_path / "pairs/alpha/p0/valid.png", half)
@@ -29,15 +30,6 @@ def pairs(tmp_path):
     return tmp_path / "pairs"
 
 
-def _write_pair(folder, dataset, length):
-    for index, frame in enumerate(tiny.frames(2, seed=int(length)), 1):
-        image.write_image(folder / f"frame{index}.png", frame)
-    flow = np.zeros((100, 120, 2), np.float32)
-    flow[..., 0] = -length
-    flow_files.write_flow(folder / "flow.flo", flow)
-    (folder / "meta.json").write_text(json.dumps({"schema": 1, "dataset": dataset}))
-
-
 def test_zero_flow_scores_the_length_of_the_truth(daflow, pairs, tmp_path):
     code, out, _ = daflow("eval", pairs, "--baseline", "zero", "--json")
     results = json.loads(out)
@@ -45,12 +37,12 @@ def test_zero_flow_scores_the_length_of_the_truth(daflow, pairs, tmp_path):
     (clean,) = results["degradation"]
     assert (clean["recipe"], clean["level"]) == ("clean", 0)
     assert clean["epe"]["per_image"] == pytest.approx(((1 + 3) / 2 + 8) / 2)  # over data sets
-    pixels = np.array([6000, 12000, 12000])  # toys left out, half of the first pair invalid
+    pixels = np.array([6000, 12000, 12000])  # one set left out, half of the first pair invalid
     assert clean["epe"]["per_pixel"] == pytest.approx((pixels * [1, 3, 8]).sum() / pixels.sum())
     assert clean["out1"] == pytest.approx(((0 + 1) / 2 + 1) / 2)  # above, not from, 1 px
     assert clean["out3"] == clean["out5"] == clean["fl_all"] == pytest.approx(0.5)
     expected = {"pairs": 1, "epe": 100, "out1": 1, "out3": 1, "out5": 1, "fl_all": 1}
-    assert {key: clean["datasets"]["tiny"][key] for key in expected} == pytest.approx(expected)
+    assert {key: clean["datasets"]["aside"][key] for key in expected} == pytest.approx(expected)
     speeds = {"s0_10": pytest.approx(clean["epe"]["per_pixel"]), "s10_40": None, "s40": None}
     assert clean["epe_by_speed"] == speeds
     assert clean["epe_occluded"] == pytest.approx(1) and clean["epe_visible"] == pytest.approx(1)
@@ -58,15 +50,9 @@ def test_zero_flow_scores_the_length_of_the_truth(daflow, pairs, tmp_path):
     assert alpha == {"epe": {"mean": 2, "median": 2}, "epe_visible": {"mean": 1, "median": 1}}
     assert clean["over_pairs"]["epe"] == {"mean": 5, "median": 5}
     assert clean["over_pairs"]["epe_visible"] == {"mean": 1, "median": 1}, "one pair has a mask"
-    assert clean["left_out_of_averages"] == ["tiny"]
+    assert clean["left_out_of_averages"] == ["aside"]
     assert results["data"]["pairs"] == 4 and results["data"]["pixels_valid"] == 42000
     assert results["environment"]["daflow"] and results["failures"] == []
-
-
-def test_medians_over_pairs_forget_one_bad_pair():
-    rows = [{"epe": epe, "epe_visible": None} for epe in (1.0, 2.0, 90.0)]
-    assert measure.over_pairs(rows, "epe") == {"mean": 31, "median": 2}
-    assert measure.over_pairs(rows, "epe_visible") is None
 
 
 def test_the_truth_as_prediction_scores_zero(daflow, pairs, tmp_path):
@@ -93,6 +79,15 @@ def test_models_and_baselines_see_the_same_degraded_frames(daflow, pairs, model,
     assert results["others"][0]["model"]["name"] == "dis"
     assert results["speed"]["pairs_per_s"] > 0
     assert len(list((tmp_path / "daflow_eval/worst").glob("*.png"))) == 3
+
+
+def test_excluded_data_sets_are_measured_but_count_in_no_average(daflow, pairs):
+    words = ("eval", pairs, "--baseline", "zero,dis", "--json", "--worst", 0)
+    code, out, _ = daflow(*words, "--exclude", "beta")
+    (clean,) = json.loads(out)["degradation"]
+    assert code == 0 and clean["epe"]["per_image"] == pytest.approx((1 + 3) / 2)
+    assert clean["left_out_of_averages"] == ["aside", "beta"]
+    assert clean["datasets"]["beta"]["epe"] == pytest.approx(8)
 
 
 def test_failed_thresholds_exit_4(daflow, pairs):
@@ -126,8 +121,9 @@ def test_a_pair_without_a_valid_pixel_is_listed_and_exits_5(daflow, pairs):
         (("--baseline", "diss"), "is unknown. Did you mean dis?"),
         (("--degrade", "h265:3"), "unknown recipe 'h265'. Did you mean h264?"),
         (("--degrade", "h264:9"), "--degrade h264:9: 9.0 is not in 1..5."),
-        (("--degrade", "h264:x"), "--degrade h264:x: 'x' is no level."),
-        (("--predictions", "gone"), "gone: is no folder."),
+        (("--exclude", "gama"), "exclude gama: is no data set of these pairs. Known: alpha, aside"),
+        (("--degrade", "h264:x"), "--degrade h264:x: 'x' is no severity."),
+        (("--predictions", "gone"), "gone: is not a folder."),
         (("--baseline", "zero", "--min-epe-drop", "0.1"), "--min-epe-drop: needs a second method."),
     ],
 )

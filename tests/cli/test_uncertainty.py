@@ -10,6 +10,7 @@ from flax import traverse_util
 from daflow_jax import api, errors, pretrained
 from daflow_jax.io import flow as flow_files
 from daflow_jax.io import image
+from daflow_jax.ops import resize
 from tests import tiny
 
 
@@ -46,15 +47,13 @@ def test_the_call_returns_the_uncertainty_on_request(model):
 
 def test_frames_estimated_small_have_the_uncertainty_of_their_own_pixels(model):
     frames = tiny.frames(2, 256, 272)
-    unsure = api.load(model, layout=api.Layout(max_size=136, bucket=8))
+    unsure = api.load(model, layout=api.Layout(max_size=136))
     result = unsure((frames[0], frames[1]), uncertainty=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("daflow_jax.predict.flow.estimator._enlarged", lambda flows, *sizes: flows)
-        small = unsure.estimator()(frames.astype(np.float32) / 255)[0][-1, 0, ..., 2]
-    assert small.shape == (128, 136)
-    corners = (slice(None, None, 255), slice(None, None, 271))
-    inner = small[::127, ::135] + np.log(2)
-    np.testing.assert_allclose(result.uncertainty[corners], inner, atol=1e-5)
+    small = resize.resize_align_corners(frames.astype(np.float32) / 255, (128, 136))
+    inner = api.load(model)(np.asarray(small), uncertainty=True).uncertainty[0]
+    corners, small_corners = np.ix_((0, 255), (0, 271)), np.ix_((0, 127), (0, 135))
+    expected = inner[small_corners] + np.log(2)
+    np.testing.assert_allclose(result.uncertainty[corners], expected, atol=1e-4)
 
 
 def test_flow_writes_maps_of_models_that_have_them(daflow, model, tmp_path):
