@@ -19,7 +19,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from daflow_jax.input_pipeline import loader, mixture, sources, transforms
+from daflow_jax.input_pipeline import loader, mixture, transforms
+from daflow_jax.input_pipeline.settings import DataConfig, Source
 from daflow_jax.io import flow, image
 from daflow_jax.synthetic import host, scene
 
@@ -50,7 +51,7 @@ def generator(settings: scene.SceneConfig, clips: int) -> dict[str, float]:
     host.clip(settings, 0, 0)  # makes the texture atlas
     indices = iter(range(1, clips + 1))
     clean = seconds(lambda: host.clip(settings, 0, next(indices), backward=False), clips)
-    batches = loader.make_loader(sources.DataConfig(scene=settings), 1)
+    batches = loader.make_loader(DataConfig(scene=settings), 1)
     next(batches)
     return {"clean_ms": clean * 1e3, "degraded_ms": seconds(lambda: next(batches), clips) * 1e3}
 
@@ -69,15 +70,15 @@ def write_pairs(root: Path, settings: scene.SceneConfig) -> Path:
     return root
 
 
-def mixed(settings: scene.SceneConfig, folder: Path) -> sources.DataConfig:
+def mixed(settings: scene.SceneConfig, folder: Path) -> DataConfig:
     """Returns the data of half the folder, augmented, and half the generator."""
-    pairs = sources.Source("folder", path=str(folder), layout="pairs_folder", augment="dense")
+    pairs = Source("folder", path=str(folder), layout="pairs_folder", augment="dense")
     keys = ("lq", "hq", "flow", "valid", "weight")
-    listed = (pairs, sources.Source("synthetic"))
-    return sources.DataConfig("mixture", listed, settings, keys=keys)
+    listed = (pairs, Source("synthetic"))
+    return DataConfig("mixture", listed, settings, keys=keys)
 
 
-def steps(config: sources.DataConfig, clips: int) -> dict[str, float]:
+def steps(config: DataConfig, clips: int) -> dict[str, float]:
     """Returns milliseconds a clip of reading each source, and of each transform on its clips."""
     stream, chain = mixture.Mixture(config), transforms.chain(config)
     spent: dict[str, list[float]] = {}
@@ -98,7 +99,7 @@ def named(stream: mixture.Mixture, chain: tuple) -> Iterator[tuple[str, Callable
         yield type(transform).__name__.lower(), transform
 
 
-def throughput(config: sources.DataConfig, clips: int) -> dict[str, float]:
+def throughput(config: DataConfig, clips: int) -> dict[str, float]:
     """Returns clips per second, in all and per worker, after the workers have started."""
     batches = loader.make_loader(config, 2)
     for _ in range(2 + 4 * config.num_workers):  # what the workers prepared while they started

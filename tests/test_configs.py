@@ -9,8 +9,7 @@ import jax
 import pytest
 
 from daflow_jax import errors, experiment
-from daflow_jax.tasks import batch as batches
-from daflow_jax.train import loop, step
+from daflow_jax.train import setup, step
 
 FILES = sorted((Path(__file__).parents[1] / "configs").rglob("*.py"))
 ONE = {"data": -1, "fsdp": 1}
@@ -39,11 +38,8 @@ def _timed(path):
 @pytest.mark.parametrize("path", [_timed(file) for file in FILES])
 def test_config_builds_and_a_step_has_shapes(path):
     e = experiment.build(_config(path))
-    scene, size = e.config["data"]["scene"], e.train.batch_size
-    rows = batches.spec(size, scene["frames"], scene["height"], scene["width"], weight=True)
-    rows = {key: rows[key] for key in e.config["data"]["keys"]}
-    like = loop.abstract_state(e)
-    new, metrics = jax.eval_shape(step.make_step(e.task, e.optimizer), like, rows)
+    like = setup.abstract_state(e)
+    new, metrics = jax.eval_shape(step.make_step(e.task, e.optimizer), like, setup.batch_spec(e))
     same = jax.tree.map(lambda a, b: a.shape == b.shape and a.dtype == b.dtype, new, like)
     assert all(jax.tree.leaves(same)) and metrics["loss"].shape == ()
 

@@ -1,5 +1,7 @@
 """From a configuration, plain values, to a checked experiment."""
 
-from daflow_jax.experiment.builder import SETTINGS, SOURCES, build, build_model
+from daflow_jax.experiment.build import build
+from daflow_jax.experiment.networks import build_model
+from daflow_jax.experiment.sections import SETTINGS
 
-__all__ = ["SETTINGS", "SOURCES", "build", "build_model"]
+__all__ = ["SETTINGS", "build", "build_model"]

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from daflow_jax import errors, experiment, models, tasks
+from daflow_jax import errors, models, tasks
+from daflow_jax.experiment import sections
+from daflow_jax.tasks import base
 
 PREFIX = "--config."
 
@@ -44,7 +46,7 @@ def complete(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the nested dict with the default of every field that `values` leaves out."""
     mesh = {"data": -1, "fsdp": 1, "seq": 1, "tensor": 1}
     out: dict[str, Any] = {"seed": 0, "precision": "f32", "mesh": mesh}
-    for name, kind in experiment.SETTINGS.items():
+    for name, kind in sections.SETTINGS.items():
         out[name] = _defaults(kind)
     scene = out["data"].pop("scene")
     for name in ("degrade", "seed"):  # sections of their own
@@ -53,6 +55,10 @@ def complete(values: Mapping[str, Any]) -> dict[str, Any]:
     named = {section: dict(values.get(section, {})).get("name") for section in ("model", "task")}
     if named["model"] in models.PRESETS:
         out["model"] = dataclasses.asdict(models.PRESETS[named["model"]])
+    for field, network in dict(values.get("networks", {})).items():
+        if dict(network).get("name") in models.PRESETS:
+            default = dataclasses.asdict(models.PRESETS[network["name"]])
+            out["networks"] = {**out.get("networks", {}), field: default}
     if named["task"] in tasks.TASKS:
         out["task"] = _defaults(tasks.TASKS[named["task"]])
     return _overlay(out, values)
@@ -74,10 +80,12 @@ def _load(path: str, argument: str) -> Any:
 
 
 def _defaults(kind: type) -> dict[str, Any]:
+    """Returns the defaults of a dataclass, without fields for networks."""
+    networks, known = base.network_fields(kind), dataclasses.is_dataclass(kind)
     return {
         field.name: field.default
-        for field in dataclasses.fields(kind)
-        if field.default is not dataclasses.MISSING
+        for field in (dataclasses.fields(kind) if known else ())
+        if field.default is not dataclasses.MISSING and field.name not in networks
     }
 
 

@@ -4,6 +4,7 @@ No TensorFlow anywhere; TFDS is only asked where the array_record files are and 
 """
 
 import functools
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -13,7 +14,7 @@ import numpy as np
 from daflow_jax import datasets
 from daflow_jax.datasets.record import StoredClip
 from daflow_jax.errors import UserError, nearest
-from daflow_jax.input_pipeline import sources
+from daflow_jax.input_pipeline import settings
 
 _WINDOW = 0xC11  # purpose of a random draw: which frames of a clip
 
@@ -154,26 +155,17 @@ class ClipStream:
         self.backward = backward
 
     def __len__(self) -> int:
-        return sources.NUM_CLIPS - self.start
+        return settings.NUM_CLIPS - self.start
 
     def __getitem__(self, index: int) -> dict:
         """Returns {"index", hq, flow, valid, maybe lq and occlusion, with `backward` ..._back}.
 
-        Frames are float32 in [0, 1]; shapes as in `batch.Batch` without b, at the clip's own size.
-        Where no flow is known it is 0 and not valid; lq and occlusion are absent if unknown.
+        Frames are float32 in [0, 1]; at the clip's own size; see `read_window`.
         """
         number = self.start + int(index)
         clip = self.clips[self.place(number)]
         first = _draw_window(clip, self.frames, self._rng(number))
-        count = min(self.frames, len(clip))
-        arrays = clip.read(first, count, self.backward)
-        arrays = {key: _lengthened(key, x, self.frames) for key, x in arrays.items()}
-        frames = {key: _as_float(arrays[key]) for key in ("lq", "hq") if key in arrays}
-        for suffix in ("", "_back") if self.backward else ("",):
-            pairs = (self.frames - 1, *arrays["hq"].shape[1:3])
-            arrays.setdefault(f"flow{suffix}", np.zeros((*pairs, 2), np.float32))
-            arrays.setdefault(f"valid{suffix}", np.zeros(pairs, bool))
-        return {"index": np.int64(number), **arrays, **frames}
+        return {"index": np.int64(number), **read_window(clip, first, self.frames, self.backward)}
 
     def place(self, number: int) -> int:
         """Returns which clip of the set item `number` of the stream is drawn from."""
@@ -187,6 +179,38 @@ class ClipStream:
 @functools.lru_cache(maxsize=4)
 def _order(seed: int, epoch: int, size: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(size)
+
+
+def read_window(
+    clip: Readable, first: int, frames: int, backward: bool = False
+) -> dict[str, np.ndarray]:
+    """Returns `frames` frames of a clip from `first` on: hq (f, h, w, 3) and maybe lq, float32 in
+    [0, 1], flow (f-1, h, w, 2) and valid (f-1, h, w), with `backward` flow_back and valid_back.
+
+    Where no flow is known it is 0 and not valid; lq and occlusion are absent if unknown. A shorter
+    clip repeats its last frame.
+    """
+    arrays = clip.read(first, min(frames, len(clip)), backward)
+    arrays = {key: _lengthened(key, x, frames) for key, x in arrays.items()}
+    for suffix in ("", "_back") if backward else ("",):
+        pairs = (frames - 1, *arrays["hq"].shape[1:3])
+        arrays.setdefault(f"flow{suffix}", np.zeros((*pairs, 2), np.float32))
+        arrays.setdefault(f"valid{suffix}", np.zeros(pairs, bool))
+    return arrays | {key: _as_float(arrays[key]) for key in ("lq", "hq") if key in arrays}
+
+
+def open_set(found: settings.Source | settings.EvalSource) -> BuiltSet | FolderSet:
+    """Returns the set that a source of files names; broken clips of a folder that are left out are
+    counted in a warning.
+    """
+    if found.kind == "built":
+        return BuiltSet(found.path, found.split or "train")
+    opened = FolderSet(found.path, found.layout, found.skip_bad)
+    if opened.skipped:
+        count, first = len(opened.skipped), opened.skipped[0][1]
+        total = count + len(opened)
+        warnings.warn(f"{found.path}: {count} of {total} clips left out: {first}", stacklevel=2)
+    return opened
 
 
 def _draw_window(clip: Readable, frames: int, rng: np.random.Generator) -> int:

@@ -1,17 +1,16 @@
 """Batches from clips: Grain's workers, one stream for any number of processes, exact resume."""
 
-import dataclasses
 import itertools
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from daflow_jax.errors import UserError
-from daflow_jax.input_pipeline import sources, transforms
+from daflow_jax.input_pipeline import settings, sources, transforms
 
 _BUFFER = 2  # finished batches that a worker holds ready
 
@@ -24,14 +23,15 @@ class Loader:
     """
 
     def __init__(
-        self, config: sources.DataConfig, batch_size: int, process_index: int, process_count: int
+        self, config: settings.DataConfig, batch_size: int, process_index: int, process_count: int
     ):
         self.config, self.batch_size = config, batch_size
         self.process_index, self.process_count = process_index, process_count
         self._clips, self._batches = 0, None
         self._stream = {"seed": config.seed, "global_batch": batch_size * process_count}
-        self.source = sources.SOURCES[config.name](config)
-        self._sources = tuple(self.source.describe()) if config.sources else ()
+        self.source = sources.open_source(config)
+        describe = getattr(self.source, "describe", tuple)
+        self._sources = tuple(describe())
 
     def __iter__(self) -> "Loader":
         return self
@@ -48,8 +48,8 @@ class Loader:
         self._batches = None
 
     def get_state(self) -> dict[str, Any]:
-        """Returns {"clips", "seed", "global_batch", of mixtures "sources"}; clips counts those of
-        all processes.
+        """Returns {"clips", "seed", "global_batch"}, with "sources" where the source describes
+        itself; clips counts those of all processes.
         """
         state: dict[str, Any] = {"clips": self._clips, **self._stream}
         return state | ({"sources": list(self._sources)} if self._sources else {})
@@ -71,9 +71,9 @@ class Loader:
 
 
 def make_loader(
-    config: sources.DataConfig, batch_size: int, process_index: int = 0, process_count: int = 1
+    config: settings.DataConfig, batch_size: int, process_index: int = 0, process_count: int = 1
 ) -> Loader:
-    """Returns a `Loader` of dicts of numpy arrays (`batch.Batch`), `batch_size` per process.
+    """Returns a `Loader` of dicts of numpy arrays with `config.keys`, `batch_size` per process.
 
     Stacked, the batches of the processes are those of one with `batch_size * process_count`.
     """
@@ -140,21 +140,3 @@ def _mark_flags_parsed() -> None:
 
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()
-
-
-def eval_clips(config: sources.DataConfig, numbers: Sequence[int]) -> list[dict[str, np.ndarray]]:
-    """Returns fixed clips (no batch axis) by number; no training stream of this seed has them.
-
-    They are the generator's, also beside a mixture: its files are all trained on.
-    """
-    held_out = dataclasses.replace(
-        config, name=sources.HELD_OUT, sources=(), seed=config.seed + sources.EVAL_SEED
-    )
-    source, steps = sources.SOURCES[held_out.name](held_out), transforms.chain(held_out)
-    clips = []
-    for number in numbers:
-        clip = source[number]
-        for step in steps:
-            clip = step(clip)
-        clips.append(clip)
-    return clips

@@ -1,14 +1,13 @@
 """One endless stream drawn from several sources in fixed shares."""
 
 import functools
-import warnings
 import zlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from daflow_jax.errors import UserError
-from daflow_jax.input_pipeline import clips, sources
+from daflow_jax.input_pipeline import clips, generated, settings
 
 BLOCK = 1024  # [choice] clips in which every share is kept exactly; the finest share there is
 _CHOICE = 0x313  # purpose of a random draw: the order of the sources
@@ -21,13 +20,13 @@ class Mixture:
     its clips in turn: items are a function of (config, seed, number) alone.
     """
 
-    def __init__(self, config: sources.DataConfig):
+    def __init__(self, config: settings.DataConfig):
         self.config = config
         self.counts = shares(tuple(source.weight for source in config.sources))
         self._streams = [_open(config, source) for source in config.sources]
 
     def __len__(self) -> int:
-        return sources.NUM_CLIPS
+        return settings.NUM_CLIPS
 
     def __getitem__(self, index: int) -> dict:
         """Returns the item of a source (`clips.ClipStream`) with its own number and "source"."""
@@ -81,26 +80,12 @@ def _block(seed: int, block: int, counts: tuple[int, ...]) -> tuple[np.ndarray, 
 
 
 def _open(
-    config: sources.DataConfig, source: sources.Source
-) -> clips.ClipStream | sources.Synthetic:
+    config: settings.DataConfig, source: settings.Source
+) -> clips.ClipStream | generated.Synthetic:
     if source.kind == "synthetic":
-        return sources.Synthetic(config)
-    if source.kind == "built":
-        opened = clips.BuiltSet(source.path, source.split or "train")
-    else:
-        opened = _folder(source)
-    backward = any(key.endswith("_back") for key in config.keys)
-    return clips.ClipStream(opened, config.scene.frames, config.seed, backward=backward)
-
-
-def _folder(source: sources.Source) -> clips.FolderSet:
-    opened = clips.FolderSet(source.path, source.layout, source.skip_bad)
-    if opened.skipped:
-        count = len(opened.skipped)
-        first = opened.skipped[0][1]
-        total = count + len(opened)
-        warnings.warn(f"{source.path}: {count} of {total} clips left out: {first}", stacklevel=2)
-    return opened
+        return generated.Synthetic(config)
+    opened, frames = clips.open_set(source), config.scene.frames
+    return clips.ClipStream(opened, frames, config.seed, backward=config.backward)
 
 
 def _content(opened: Sequence) -> str:

@@ -1,7 +1,7 @@
 """Whole batches made on the accelerator, inside jit: the generator and the degradation together.
 
 Nothing here (nor below it) imports grain, OpenCV or PyAV; the texture atlas is made on any machine
-with OpenCV by `generate.textures.atlas` and passed in.
+with OpenCV by `synthetic.textures.atlas` and passed in.
 """
 
 import jax
@@ -10,18 +10,18 @@ import numpy as np
 
 from daflow_jax.degrade import device as degrade
 from daflow_jax.degrade import device_published, published
-from daflow_jax.input_pipeline import sources
+from daflow_jax.input_pipeline import settings
 from daflow_jax.synthetic import device as generate
 
 
 def device_batch(
-    config: sources.DataConfig,
+    config: settings.DataConfig,
     atlas: jax.Array | np.ndarray,
     seed: jax.Array | int,
     step: jax.Array | int,
     batch_size: int,
 ) -> dict[str, jax.Array]:
-    """Returns the batch of a step, with `config.keys` of `batch.Batch`: a function of (seed, step).
+    """Returns the batch of a step, with `config.keys`: a function of (seed, step).
 
     Row i holds clip step * batch_size + i of the stream `seed`: the clean clip that the host's
     loader gives there, differently degraded. Trace it inside jit; `seed` and `step` may be traced.
@@ -32,17 +32,17 @@ def device_batch(
 
 
 def _clip(
-    config: sources.DataConfig,
+    config: settings.DataConfig,
     atlas: jax.Array | np.ndarray,
     seed: jax.Array | int,
     index: jax.Array,
 ) -> dict[str, jax.Array]:
-    backward = any(key.endswith("_back") for key in config.keys)
-    clip = generate.clip(config.scene, atlas, seed, index, backward=backward)
-    key = jax.random.fold_in(jax.random.key(_word(seed)), index)
-    clip["lq"] = _degrade(key, clip["hq"], config.degrade)
+    clip = generate.clip(config.scene, atlas, seed, index, backward=config.backward)
+    if config.degrades:
+        key = jax.random.fold_in(jax.random.key(_word(seed)), index)
+        clip["lq"] = _degrade(key, clip["hq"], config.degrade)
     clip["weight"] = jnp.float32(1)
-    return {name: clip[name] for name in config.keys}
+    return {name: clip[name] for name in config.keys or clip}
 
 
 def _word(seed: jax.Array | int) -> jax.Array:
@@ -50,14 +50,14 @@ def _word(seed: jax.Array | int) -> jax.Array:
     return jnp.asarray(np.uint32(seed % 2**32) if isinstance(seed, int) else seed, jnp.uint32)
 
 
-def _degrade(key: jax.Array, hq: jax.Array, config: sources.DegradeConfig) -> jax.Array:
+def _degrade(key: jax.Array, hq: jax.Array, config: settings.DegradeConfig) -> jax.Array:
     choose, draw, jitter = jax.random.split(key, 3)
     if config.pipeline == "mixture":
-        bad = degrade.degrade(draw, hq, config.min_severity, config.max_severity, config.mode)
+        degraded = degrade.degrade(draw, hq, config.min_severity, config.max_severity, config.mode)
     else:
-        bad = device_published.degrade(draw, hq, published.get(config.pipeline))
+        degraded = device_published.degrade(draw, hq, published.get(config.pipeline))
     clean, uneven = jax.random.uniform(choose, (2,))
-    lq = jnp.where(clean < config.clean_share, hq, bad)
+    lq = jnp.where(clean < config.clean_share, hq, degraded)
     return jnp.where(uneven < config.jitter_share, _jitter(jitter, lq, config.jitter), lq)
 
 

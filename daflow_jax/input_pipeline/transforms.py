@@ -7,9 +7,10 @@ import numpy as np
 
 from daflow_jax.degrade import pipeline
 from daflow_jax.errors import UserError
-from daflow_jax.input_pipeline import augment, sources
+from daflow_jax.input_pipeline import augment, settings
 
 _DEGRADE, _JITTER, _AUGMENT = 0xDE6, 0x317, 0xA06
+_BOOKKEEPING = ("index", "source", "degraded")  # of a clip, not of a batch
 
 
 def _generator(seed: int, index: int, purpose: int) -> np.random.Generator:
@@ -20,7 +21,7 @@ def _generator(seed: int, index: int, purpose: int) -> np.random.Generator:
 class Augment:
     """Augments the clips of a mixture as their source says and cuts them to one size."""
 
-    sources: tuple[sources.Source, ...]
+    sources: tuple[settings.Source, ...]
     size: tuple[int, int]
     seed: int
 
@@ -37,13 +38,13 @@ class Augment:
         return out if source.degrade else {"lq": out["hq"], **out, "degraded": True}
 
 
-def _settings(source: sources.Source) -> augment.Dense | augment.Sparse | augment.CropOnly:
+def _settings(source: settings.Source) -> augment.Dense | augment.Sparse | augment.CropOnly:
     if source.augment == "none":
         return augment.CropOnly()
-    settings = {"dense": augment.Dense(), "sparse": augment.Sparse()}[source.augment]
+    form = {"dense": augment.Dense(), "sparse": augment.Sparse()}[source.augment]
     changed = dict(min_scale=source.min_scale, max_scale=source.max_scale, flip=source.flip)
-    geometry = dataclasses.replace(settings.geometry, **changed)
-    return dataclasses.replace(settings, geometry=geometry)
+    geometry = dataclasses.replace(form.geometry, **changed)
+    return dataclasses.replace(form, geometry=geometry)
 
 
 def _with_frames(clip: dict, function: Callable[[np.ndarray], np.ndarray]) -> dict:
@@ -62,7 +63,7 @@ def _as_float(frames: np.ndarray) -> np.ndarray:
 class Degrade:
     """Makes lq, float32 (f, h, w, 3) in [0, 1], from hq, unless the clip is "degraded" already."""
 
-    config: sources.DegradeConfig
+    config: settings.DegradeConfig
     seed: int
 
     def __call__(self, clip: dict) -> dict:
@@ -72,8 +73,8 @@ class Degrade:
         if rng.random() < self.config.clean_share:
             return {**clip, "lq": clip["hq"]}
         frames = _as_bytes(clip["hq"])
-        bad = pipeline.apply(self._recipe(rng, len(frames)), frames)
-        return {**clip, "lq": _as_float(bad)}
+        degraded = pipeline.apply(self._recipe(rng, len(frames)), frames)
+        return {**clip, "lq": _as_float(degraded)}
 
     def _recipe(self, rng: np.random.Generator, frames: int) -> pipeline.Recipe:
         c = self.config
@@ -87,7 +88,7 @@ class Degrade:
 class Jitter:
     """Gives the lq frames of some clips unequal gain, gamma and colour, as cameras do."""
 
-    config: sources.DegradeConfig
+    config: settings.DegradeConfig
     seed: int
 
     def __call__(self, clip: dict) -> dict:
@@ -102,12 +103,14 @@ class Jitter:
 
 @dataclasses.dataclass(frozen=True)
 class Select:
-    """Keeps the wanted keys of a clip and gives it weight 1."""
+    """Keeps the wanted keys of a clip, all where none are named, and gives it weight 1."""
 
     keys: tuple[str, ...]
 
     def __call__(self, clip: dict) -> dict:
         clip = {**clip, "weight": np.float32(1)}
+        if not self.keys:
+            return {key: value for key, value in clip.items() if key not in _BOOKKEEPING}
         for key in self.keys:
             if key not in clip:
                 source = f" of source {clip['source']}" if "source" in clip else ""
@@ -116,9 +119,14 @@ class Select:
         return {key: clip[key] for key in self.keys}
 
 
-def chain(config: sources.DataConfig) -> tuple:
+def chain(config: settings.DataConfig) -> tuple:
     """Returns the transforms of a stream, in order."""
     size = (config.scene.height, config.scene.width)
     first = (Augment(config.sources, size, config.seed),) if config.sources else ()
-    degrade, jitter = (kind(config.degrade, config.seed) for kind in (Degrade, Jitter))
-    return *first, degrade, jitter, Select(config.keys)
+    return *first, *degrading(config), Select(config.keys)
+
+
+def degrading(config: settings.DataConfig) -> tuple:
+    """Returns the transforms that make "lq", none where it is not wanted."""
+    made = (kind(config.degrade, config.seed) for kind in (Degrade, Jitter))
+    return tuple(made) if config.degrades else ()

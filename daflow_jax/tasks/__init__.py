@@ -1,9 +1,25 @@
 """What is learned, by name."""
 
-from daflow_jax.tasks.base import LossOut, Task
+from daflow_jax.tasks.base import BaseTask, LossOut, Network, Task
+from daflow_jax.tasks.inputs import Input
 from daflow_jax.tasks.optical_flow import OpticalFlow
 from daflow_jax.tasks.restoration import Restoration
 
-TASKS = {"optical_flow": OpticalFlow, "restoration": Restoration}
+TASKS: dict[str, type] = {"optical_flow": OpticalFlow, "restoration": Restoration}
 
-__all__ = ["TASKS", "LossOut", "OpticalFlow", "Restoration", "Task"]
+
+def register(name: str, kind: type) -> type:
+    """Adds a task to those that a configuration may name, before it is read; returns it.
+
+    A configuration file may do so itself. Raises ValueError for a name that another task has.
+    """
+    if TASKS.get(name, kind) is not kind:
+        raise ValueError(f"task {name!r} is registered already; take another name")
+    TASKS[name] = kind
+    return kind
+
+
+__all__ = [
+    "TASKS", "BaseTask", "Input", "LossOut", "Network", "OpticalFlow", "Restoration", "Task",
+    "register",
+]  # fmt: skip

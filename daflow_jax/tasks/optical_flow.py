@@ -7,18 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax import viz
+from daflow_jax import models, viz
 from daflow_jax.losses import mixture_of_laplace, sequence
 from daflow_jax.metrics import flow as metrics
 from daflow_jax.metrics import mean
 from daflow_jax.models.outputs import FlowOutput
-from daflow_jax.ops import laplace, scales
+from daflow_jax.ops import coarse_to_fine, laplace, scales
 from daflow_jax.tasks import base
-from daflow_jax.tasks import batch as batches
+from daflow_jax.tasks.inputs import FLOW, FRAMES, MASK, Batch, Inputs, optional
 
 
 @dataclasses.dataclass(frozen=True)
-class OpticalFlow:
+class OpticalFlow(base.BaseTask):
     """Trains any network with the flow call on `lq`; `hq` is only shown in pictures.
 
     Networks that predict a mixture of Laplace (SEA-RAFT; RAFT and DA-Flow whose configuration
@@ -26,15 +26,15 @@ class OpticalFlow:
     predictions.
 
     Attributes:
-        iters: refinement steps in training and evaluation.
+        iters: refinement steps in training and evaluation, of networks that refine.
         gamma, max_flow: of the loss (RAFT, sec. 3.4): what each earlier prediction counts less, and
             the length in pixels from which targets are left out.
         batch_norm: "train" (batch statistics, updated) or "frozen" (running statistics; scale and
             bias still learn), as RAFT does after its first stage.
         scales: smaller sizes that are estimated first, ascending, in (0, 1): the refinement of each
-            size starts from the flow of the one before, as in `predict.CoarseToFine`. All sizes
-            learn, each in its own pixels; gradients do not cross sizes. Every size must fit the
-            network (multiples of 8 and at least 128 pixels for RAFT).
+            size starts from the flow of the one before (`ops.coarse_to_fine`). All sizes learn,
+            each in its own pixels; gradients do not cross sizes. Frames of sizes that the network
+            does not take are padded. Wants a network that refines.
     """
 
     module: base.Network
@@ -44,6 +44,7 @@ class OpticalFlow:
     batch_norm: str = "frozen"
     scales: tuple[float, ...] = ()
     best = "-epe"
+    work_unit = "pair"
 
     def __post_init__(self):
         if self.batch_norm not in ("train", "frozen"):
@@ -52,13 +53,26 @@ class OpticalFlow:
             raise ValueError(
                 f"scales is {self.scales}; write sizes between 0 and 1, such as (0.5,)"
             )
+        if self.scales and not self._refines:
+            raise ValueError("scales wants a network that refines; this one takes no start: use ()")
 
-    def init(self, rng: jax.Array, batch: batches.Batch) -> dict[str, Any]:
+    @property
+    def inputs(self) -> Inputs:
+        """Degraded frames and true flow; clean frames are only shown."""
+        return {
+            "lq": FRAMES,
+            "hq": optional(FRAMES),
+            "flow": FLOW,
+            "valid": MASK,
+        }
+
+    def init(self, rng: jax.Array, batch: Batch) -> dict[str, Any]:
         """Returns the module's variables; parameters depend on no batch size."""
-        keys = {"params": rng, "noise": jax.random.fold_in(rng, 1)}
-        return dict(self.module.init(keys, batch["lq"][:1], iters=1))
+        keys = {"params": rng, **self._keys(jax.random.fold_in(rng, 1))}
+        options = {"iters": 1} if self._refines else {}
+        return dict(self.module.init(keys, batch["lq"][:1], **options))
 
-    def loss(self, params, aux, batch: batches.Batch, rng: jax.Array) -> base.LossOut:
+    def loss(self, params, aux, batch: Batch, rng: jax.Array) -> base.LossOut:
         """Returns the loss, the error of the last prediction, and new batch statistics."""
         outs, aux = self._estimate(params, aux, batch["lq"], rng, train=True)
         valid = usable(batch)
@@ -69,19 +83,15 @@ class OpticalFlow:
         near = valid & (jnp.linalg.norm(batch["flow"], axis=-1) < self.max_flow)
         return base.LossOut(loss, _errors(out.flows[-1], batch["flow"], near), aux, weight)
 
-    def evaluate(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, mean.Mean]:
+    def evaluate(self, params, aux, batch: Batch, rng: jax.Array) -> dict[str, mean.Mean]:
         """Returns epe (pixels) and the shares of pixels wrong by more than 1, 3 and 5 pixels."""
         outs, _ = self._estimate(params, aux, batch["lq"], rng, train=False)
         return _errors(outs[-1].flows[-1], batch["flow"], usable(batch))
 
-    def pictures(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, np.ndarray]:
+    def pictures(self, params, aux, batch: Batch, rng: jax.Array) -> dict[str, np.ndarray]:
         """Returns the first pair: lq, hq, flow, target (one colour scale), error, uncertainty."""
-        first = cast(batches.Batch, jax.tree.map(lambda x: jnp.asarray(x[:1]), batch))
-        run = jax.jit(
-            lambda p, a, x, r: self._estimate(p, a, x, r, train=False)[0][-1],
-            out_shardings=base.whole(),
-        )
-        out = run(params, aux, first["lq"], rng)
+        first = {key: jnp.asarray(x[:1]) for key, x in batch.items()}
+        out = base.run_whole(OpticalFlow._last, self, params, aux, first["lq"], rng)
         flow, target = np.asarray(out.flows[-1, 0, 0]), np.asarray(first["flow"][0, 0])
         valid = np.asarray(usable(first)[0, 0])
         return {
@@ -90,9 +100,21 @@ class OpticalFlow:
             **self._uncertainty(out),
         }
 
-    def update_aux(self, aux, params, step):
-        """Returns `aux` as it is."""
-        return aux
+    @property
+    def _entry(self) -> models.Entry | None:
+        """What is registered of the network; None: nothing, it is called as RAFT is."""
+        try:
+            return models.entry_of(getattr(self.module, "config", None))
+        except KeyError:
+            return None
+
+    @property
+    def _refines(self) -> bool:
+        return self._entry is None or self._entry.refines
+
+    def _keys(self, rng) -> dict[str, jax.Array]:
+        streams = ("noise",) if self._entry is None else self._entry.streams
+        return {name: rng for name in streams}
 
     def _objective(self, out: FlowOutput, target, valid) -> jax.Array:
         if out.info is None:
@@ -121,43 +143,42 @@ class OpticalFlow:
         config = cast(Any, self.module).config
         return config.var_min, config.var_max
 
+    def _last(self, params, aux, frames, rng) -> FlowOutput:
+        return self._estimate(params, aux, frames, rng, train=False)[0][-1]
+
     def _estimate(self, params, aux, frames, rng, train: bool) -> tuple[list[FlowOutput], Any]:
         """Returns what the network says at every size, the whole one last, and new `aux`."""
-        outs, start = [], None
-        for scale in (*self.scales, 1.0):
-            size = _scaled(frames, scale)
-            if outs:
-                coarse = jax.lax.stop_gradient(outs[-1].flows[-1])
-                start = scales.start_of(scales.flow_at(coarse, size))
-            small = frames if scale == 1.0 else scales.images_at(frames, size)
-            out, aux = self._apply(params, aux, small, start, rng, train)
-            outs.append(out)
-        return outs, aux
+
+        def run(frames, start):
+            nonlocal aux
+            out, aux = self._apply(params, aux, frames, start, rng, train)
+            return out
+
+        if not self.scales:
+            return [run(frames, None)], aux
+        config = cast(Any, self.module).config
+        grid = coarse_to_fine.Grid(config.multiple, config.minimum, config.stride)
+        steps = coarse_to_fine.sizes(frames.shape[2:4], self.scales, smallest=1)
+        return coarse_to_fine.estimate(run, frames, steps, grid), aux
 
     def _apply(self, params, aux, frames, start, rng, train: bool) -> tuple[FlowOutput, Any]:
-        variables, keys = {"params": params, **aux}, {"noise": rng}
-        learn_norm = train and self.batch_norm == "train" and "batch_stats" in aux
-        options: dict[str, Any] = dict(
-            iters=self.iters, all_iterations=train, train=learn_norm, rngs=keys, init_flow=start
+        variables, options = {"params": params, **aux}, dict[str, Any](rngs=self._keys(rng))
+        if self._refines:
+            options |= dict(iters=self.iters, all_iterations=train, init_flow=start)
+        if not (train and self.batch_norm == "train" and "batch_stats" in aux):
+            return cast(FlowOutput, self.module.apply(variables, frames, **options)), aux
+        out, new = self.module.apply(
+            variables, frames, train=True, mutable=["batch_stats"], **options
         )
-        if not learn_norm:
-            out = self.module.apply(variables, frames, **options)
-            return cast(FlowOutput, out), aux
-        out, new = self.module.apply(variables, frames, mutable=["batch_stats"], **options)
         return out, {**aux, **new}
 
 
-def usable(batch: batches.Batch) -> jax.Array:
+def usable(batch: Batch) -> jax.Array:
     """Returns `valid` without the rows that only pad the batch, bool (b, f-1, h, w)."""
     valid = batch["valid"]
     if "weight" in batch:
         valid = valid & (batch["weight"] > 0)[:, None, None, None]
     return valid
-
-
-def _scaled(frames, scale: float) -> tuple[int, int]:
-    height, width = frames.shape[2:4]
-    return round(scale * height), round(scale * width)
 
 
 def _target(flow, valid, out: FlowOutput) -> tuple[jax.Array, jax.Array]:

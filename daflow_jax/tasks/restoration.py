@@ -17,13 +17,13 @@ from daflow_jax.metrics import image as metrics
 from daflow_jax.metrics import mean
 from daflow_jax.ops import diffusion, tokens
 from daflow_jax.tasks import base
-from daflow_jax.tasks import batch as batches
+from daflow_jax.tasks.inputs import FLOW, FRAMES, MASK, Batch, Inputs, optional
 
 BEST_PSNR = 60.0  # dB: clips that stay clean would make every mean infinite [choice]
 
 
 @dataclasses.dataclass(frozen=True)
-class Restoration:
+class Restoration(base.BaseTask):
     """Trains a restorer to bring `lq` to `hq` by rectified flow.
 
     Attributes:
@@ -56,25 +56,42 @@ class Restoration:
         if not 0 <= self.first_step_share <= 1:
             raise ValueError(f"first_step_share is {self.first_step_share}; it is from 0 to 1")
 
-    def init(self, rng: jax.Array, batch: batches.Batch) -> dict[str, Any]:
+    @property
+    def work_unit(self) -> str:
+        """What is restored together."""
+        return "clip" if self.unit == "clip" else "image"
+
+    @property
+    def inputs(self) -> Inputs:
+        """Both streams; true flow where the taps are to match it, or to be scored by it."""
+        as_needed = (lambda declared: declared) if self.match else optional
+        return {
+            "lq": FRAMES,
+            "hq": FRAMES,
+            "flow": as_needed(FLOW),
+            "valid": as_needed(MASK),
+            "occlusion": optional(MASK),
+        }
+
+    def init(self, rng: jax.Array, batch: Batch) -> dict[str, Any]:
         """Returns the module's variables."""
         lq, _ = self._frames({key: batch[key][:1] for key in ("lq", "hq")})
         return dict(self.module.init(rng, lq, rng, method="features"))
 
-    def loss(self, params, aux, batch: batches.Batch, rng: jax.Array) -> base.LossOut:
+    def loss(self, params, aux, batch: Batch, rng: jax.Array) -> base.LossOut:
         """Returns the rectified-flow loss at one sigma per clip, noise independent per frame, and
         the weighted losses on the taps; metrics hold the parts where there are several.
         """
         loss, parts = self._objective({"params": params, **aux}, batch, rng)
         return base.LossOut(loss, parts, aux, jnp.sum(self._weight(batch, len(batch["lq"]))))
 
-    def evaluate(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, mean.Mean]:
+    def evaluate(self, params, aux, batch: Batch, rng: jax.Array) -> dict[str, mean.Mean]:
         """Returns the training loss, PSNR (dB) of a restoration in one step and of the input, and
         of clips with true flow how well the taps of the first step match (`epe_block3`, pixels,
         and `pck_block3`) beside zero flow.
         """
         variables, (lq, hq) = {"params": params, **aux}, self._frames(batch)
-        restored = self._call(variables, lq, rng, method="restore")
+        restored = self._restored(variables, lq, rng)
         weight = self._weight(batch, len(lq))
         loss, _ = self._objective(variables, batch, rng)
         return {
@@ -84,21 +101,19 @@ class Restoration:
             **self._matching(variables, batch, rng),
         }
 
-    def pictures(self, params, aux, batch: batches.Batch, rng: jax.Array) -> dict[str, np.ndarray]:
+    def pictures(self, params, aux, batch: Batch, rng: jax.Array) -> dict[str, np.ndarray]:
         """Returns the first frame: lq, hq, and its restoration in one step."""
         lq, hq = self._frames({key: jnp.asarray(batch[key][:1]) for key in ("lq", "hq")})
-        run = jax.jit(
-            lambda v, x, r: self._call(v, x, r, method="restore"), out_shardings=base.whole()
-        )
-        frames = {"lq": lq, "hq": hq, "restored": run({"params": params, **aux}, lq, rng)}
+        variables = {"params": params, **aux}
+        restored = base.run_whole(Restoration._restored, self, variables, lq, rng)
+        frames = {"lq": lq, "hq": hq, "restored": restored}
         return {
             key: np.asarray(jnp.round(255 * jnp.clip(x[0, 0], 0, 1))).astype(np.uint8)
             for key, x in frames.items()
         }
 
-    def update_aux(self, aux, params, step):
-        """Returns `aux` as it is."""
-        return aux
+    def _restored(self, variables, lq, rng):
+        return self._call(variables, lq, rng, method="restore")
 
     def _objective(self, variables, batch, rng) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Returns the loss, and its parts by name where there are several."""
@@ -138,7 +153,7 @@ class Restoration:
 
     def _copy(self, taps, batch) -> jax.Array:
         """Returns the mean of the taps' cross-frame copy loss."""
-        patches = correspondence.patches_of(batch["hq"], self._cell)
+        patches = correspondence.patches_of(batch["hq"], self._patch_size)
         weight = self._weight(batch, len(batch["hq"]))
         each = [correspondence.copy_loss(tap.query, tap.key, patches, weight) for tap in taps]
         return jnp.mean(jnp.stack(each))
@@ -146,10 +161,10 @@ class Restoration:
     def _matching(self, variables, batch, rng) -> dict[str, mean.Mean]:
         if self.unit != "clip" or not {"flow", "valid"} <= set(batch):
             return {}
-        truth, rows = batch["flow"], batch["lq"].shape[2] // self._cell
+        truth, rows = batch["flow"], batch["lq"].shape[2] // self._patch_size
         counted = self._weight(batch, len(truth)) > 0
         visible = _visible(batch) & counted[:, None, None, None]
-        flows = {"zero": jnp.zeros_like(tokens.flow(truth, visible, self._cell)[0])}
+        flows = {"zero": jnp.zeros_like(tokens.flow(truth, visible, self._patch_size)[0])}
         taps = self._call(variables, batch["lq"], rng, method="features")
         for block, tap in zip(cast(Any, self.module).config.dit.taps, taps, strict=True):
             query, key = (rearrange(x, "b f (h w) c -> b f h w c", h=rows) for x in tap)
@@ -157,7 +172,7 @@ class Restoration:
         return {
             f"{metric}_{name}": value
             for name, flow in flows.items()
-            for metric, value in matching.score(flow, truth, visible, self._cell).items()
+            for metric, value in matching.score(flow, truth, visible, self._patch_size).items()
         }
 
     def _match(self, taps, batch) -> jax.Array:
@@ -166,7 +181,7 @@ class Restoration:
             if key not in batch:
                 rule = f"lacks {key!r}, which task.match reads"
                 raise errors.UserError("config.data.keys", rule, "Add it, or set task.match to 0")
-        flow, visible = tokens.flow(batch["flow"], _visible(batch), self._cell)
+        flow, visible = tokens.flow(batch["flow"], _visible(batch), self._patch_size)
         weight = self._weight(batch, len(batch["flow"]))
         each = [
             correspondence.match_loss(tap.query, tap.key, flow, visible, weight) for tap in taps
@@ -174,7 +189,7 @@ class Restoration:
         return jnp.mean(jnp.stack(each))
 
     @property
-    def _cell(self) -> int:
+    def _patch_size(self) -> int:
         """The side of a token in pixels."""
         return cast(Any, self.module).config.multiple
 

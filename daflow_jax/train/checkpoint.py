@@ -35,8 +35,8 @@ class Damaged(Exception):
 class Checkpoints:
     """The checkpoints of one workdir, newest last; writing goes on in the background."""
 
-    def __init__(self, workdir: Path, keep: int = 3, note: Callable[[str], None] = print):
-        self._directory, self._note = Path(workdir).absolute() / "checkpoints", note
+    def __init__(self, workdir: Path, keep: int = 3, log: Callable[[str], None] = print):
+        self._directory, self._log = Path(workdir).absolute() / "checkpoints", log
         logging.getLogger("absl").addFilter(_not_of_orbax)
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, step_format_fixed_length=9)
         self._manager = ocp.CheckpointManager(self._directory, options=options)
@@ -56,11 +56,11 @@ class Checkpoints:
         """Returns the newest sound (state, meta), placed like `like`; None where there is none.
 
         `like` holds arrays or ShapeDtypeStructs with shardings. A damaged checkpoint is moved to
-        WORKDIR/damaged with a note and the one before it is taken. Raises UserError where names,
-        shapes or dtypes differ from `like`: nothing is cast.
+        WORKDIR/damaged, which is logged, and the one before it is taken. Raises UserError where
+        names, shapes or dtypes differ from `like`: nothing is cast.
         """
         for half in self._directory.glob("*orbax-checkpoint-tmp*"):
-            self._note(f"ignored half-written checkpoint {half.name}")
+            self._log(f"ignored half-written checkpoint {half.name}")
         steps = processes.gather(sorted(self._manager.all_steps(), reverse=True))[0]
         with _reader(self._directory) as reader:
             for step in steps:
@@ -75,7 +75,7 @@ class Checkpoints:
         return None
 
     def _set_aside(self, step: int, reason: str) -> None:
-        self._note(
+        self._log(
             f"checkpoint {step:09d} is damaged ({reason}); moved to damaged/, trying the one before"
         )
         target = self._directory.parent / "damaged" / f"{step:09d}"

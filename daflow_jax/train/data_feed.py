@@ -10,7 +10,7 @@ import jax
 from jax.sharding import Mesh
 
 from daflow_jax import errors, sharding
-from daflow_jax.tasks import batch as batches
+from daflow_jax.tasks import inputs
 from daflow_jax.train import state as states
 from daflow_jax.train import step as steps
 
@@ -49,10 +49,15 @@ class Feed(Protocol):
 
 
 def make_feed(
-    data: HostData | DeviceData, step: steps.Step, mesh: Mesh, like, steps_per_call: int = 1
+    data: HostData | DeviceData,
+    step: steps.Step,
+    mesh: Mesh,
+    like,
+    steps_per_call: int = 1,
+    declared: inputs.Inputs | None = None,
 ) -> Feed:
     """Returns the feed of a run whose states look like `like` (ShapeDtypeStructs with
-    shardings).
+    shardings); the first batch of a loader is checked against what the task has `declared`.
     """
     if isinstance(data, DeviceData):
         return DeviceFeed(data, step, mesh, like, steps_per_call)
@@ -62,16 +67,18 @@ def make_feed(
             "is for data made on the device",
             "Set data.source to 'device', or 1",
         )
-    return HostFeed(data, step, mesh, like)
+    return HostFeed(data, step, mesh, like, declared)
 
 
 class HostFeed:
-    """Steps on batches of a loader; the first batch is checked value by value."""
+    """Steps on batches of a loader; the first is checked value by value where it is known how."""
 
     steps_per_call = 1
 
-    def __init__(self, data: HostData, step: steps.Step, mesh: Mesh, like):
-        self._iterator, self._mesh, self.wait, self._checked = data.open(), mesh, 0.0, False
+    def __init__(
+        self, data: HostData, step: steps.Step, mesh: Mesh, like, declared: inputs.Inputs | None
+    ):
+        self._iterator, self._mesh, self.wait, self._unchecked = data.open(), mesh, 0.0, declared
         places = shardings(like)
         self.jitted = jax.jit(
             step,
@@ -84,9 +91,9 @@ class HostFeed:
         start = time.monotonic()
         rows = next(self._iterator)
         self.wait += time.monotonic() - start
-        if not self._checked:
-            batches.check(rows)
-            self._checked = True
+        if self._unchecked is not None:
+            inputs.check(self._unchecked, rows)
+            self._unchecked = None
         return self.jitted(state, sharding.place_batch(rows, self._mesh))
 
     def get_state(self) -> Any:

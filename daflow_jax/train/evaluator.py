@@ -1,6 +1,7 @@
 """Exact means over a fixed set of batches, whatever their number of devices and padding rows."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,13 +16,20 @@ from daflow_jax.train import state as states
 
 @dataclasses.dataclass(frozen=True)
 class EvalConfig:
-    """Every how many steps (0 = only at the end) to evaluate on `batches` held-out batches."""
+    """Every how many steps (0 = only at the end) to evaluate, and on what.
+
+    batches: of a set that does not say its own number.
+    sets: named sets, the first of which chooses the best weights
+        (`input_pipeline.settings.EvalSource`); empty: held-out clips of the training's own source.
+    """
 
     every: int = 1000
     batches: int = 8
+    sets: tuple[Any, ...] = ()
 
 
-# opens the batches: this process's rows of each (NumPy), or whole ones spread over the mesh
+# opens the batches: this process's rows of each (NumPy), or whole ones spread over the mesh; all
+# batches of a set have one number of clips, and may differ in height and width
 EvalSet = Callable[[], Iterable[dict[str, Any]]]
 
 
@@ -48,15 +56,19 @@ def place(batch: dict[str, Any], mesh: Mesh) -> dict[str, jax.Array]:
 
 def first_clip(batch: dict[str, Any], mesh: Mesh) -> dict[str, np.ndarray]:
     """Returns the first row of a batch that an EvalSet yields, on every process."""
-    take = jax.jit(
+    return jax.device_get(_first_row(mesh)(place(batch, mesh)))
+
+
+@functools.lru_cache(maxsize=1)
+def _first_row(mesh):
+    return jax.jit(
         lambda rows: {key: value[:1] for key, value in rows.items()},
         out_shardings=sharding.replicated(mesh),
     )
-    return jax.device_get(take(place(batch, mesh)))
 
 
 class Evaluator:
-    """Evaluates a task on named sets; batches must be padded to one size (`batch.pad`)."""
+    """Evaluates a task on named sets, whose batches hold one number of clips (`inputs.pad`)."""
 
     def __init__(self, task: base.Task, sets: dict[str, EvalSet], mesh: Mesh, seed: int = 0):
         self._sets, self._mesh, self._key = sets, mesh, jax.random.key(seed)
@@ -80,7 +92,7 @@ class Evaluator:
 
 
 def better(metric: str, new: float, old: float | None) -> bool:
-    """Returns whether `new` beats `old`; the name's leading "-" says that smaller is better."""
+    """Returns whether `new` beats `old`; a leading "-" of the name says that smaller is better."""
     if old is None:
         return True
     return new < old if metric.startswith("-") else new > old

@@ -10,19 +10,22 @@ from jax.experimental import multihost_utils
 
 from daflow_jax.sharding import processes
 
-Saver = Callable[
-    [Path, dict[str, Any], dict[str, Any]], None
-]  # (folder, NumPy variables, training record)
+# (folder, which of the task's models, NumPy variables, training record)
+Saver = Callable[[Path, str, dict[str, Any], dict[str, Any]], None]
 
 
-def export(folder: Path, variables: dict[str, Any], record: dict[str, Any], save: Saver) -> None:
-    """Writes `variables` as a model folder (process 0), replacing the one before; all processes
-    must call it.
+def export(
+    folder: Path, exported: dict[str, dict[str, Any]], record: dict[str, Any], save: Saver
+) -> None:
+    """Writes the variables under "" as the model folder `folder`, those under NAME as
+    `folder`-NAME (process 0), replacing those before; all processes must call it.
     """
-    host = jax.tree.map(_host, variables)
-    if processes.is_main():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        save(folder, host, record)
+    for name, variables in exported.items():
+        host = jax.tree.map(_host, variables)
+        if processes.is_main():
+            target = folder.with_name(f"{folder.name}-{name}") if name else folder
+            target.parent.mkdir(parents=True, exist_ok=True)
+            save(target, name, host, record)
 
 
 def _host(leaf: jax.Array) -> np.ndarray | None:

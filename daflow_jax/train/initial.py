@@ -1,7 +1,7 @@
 """Starting from the weights of another run or of a model folder, part by part."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +11,7 @@ from flax import traverse_util
 from daflow_jax import errors
 
 Tree = Any
+RANDOM = "random"
 _ITEM = re.compile(r"(?:(?P<target>[\w/]+)=)?(?P<path>[^:=]+)(?::(?P<source>[\w/]+))?")
 
 
@@ -28,7 +29,8 @@ def parse(text: str | Mapping[str, str]) -> list[Source]:
     """Returns the sources of "[TARGET=]DIR[:SOURCE],..." or of {TARGET: "DIR[:SOURCE]"}.
 
     "runs/a" takes everything; "backbone=runs/lift,flow=models/raft-small" fills two parts of a
-    model.
+    model. DIR "random" keeps the drawn weights of the target, or of all, and says that they are
+    meant, though some of them never train.
     """
     if isinstance(text, Mapping):
         text = ",".join(f"{target}={value}" for target, value in text.items())
@@ -43,18 +45,19 @@ def parse(text: str | Mapping[str, str]) -> list[Source]:
     return sources
 
 
-class Grafted(NamedTuple):
-    """variables with the given leaves in place; names that found no use, that were left as they
-    were, and whose floats were brought to the format in which the run keeps them.
+class Loaded(NamedTuple):
+    """variables with the given leaves in place; names that were given, that found no use, that
+    were left as they were, and whose floats were brought to the format in which the run keeps them.
     """
 
     variables: Tree
+    used: list[str]
     unused: list[str]
     untouched: list[str]
     cast: list[str]
 
 
-def graft(variables: Tree, given: Tree, source: Source) -> Grafted:
+def load_partial(variables: Tree, given: Tree, source: Source) -> Loaded:
     """Returns `variables` with leaves of `given`.
 
     A leaf of collection c at c/SOURCE/x goes to c/TARGET/x. Raises UserError where a shape differs,
@@ -80,7 +83,28 @@ def graft(variables: Tree, given: Tree, source: Source) -> Grafted:
         ours[name] = jax.device_put(new.astype(mine.dtype), mine.sharding)
     unused = sorted(set(theirs) - set(ours))
     untouched = sorted(name for name in set(ours) - set(theirs) if _under(name, source.target))
-    return Grafted(traverse_util.unflatten_dict(ours, sep="/"), unused, untouched, cast)
+    return Loaded(traverse_util.unflatten_dict(ours, sep="/"), used, unused, untouched, cast)
+
+
+def check_frozen(frozen: Sequence[str], given: Iterable[str], sources: Sequence[Source]) -> None:
+    """Raises UserError naming the frozen parameters ("a/kernel") that no source has given values:
+    they would stay as they were drawn.
+
+    `given` are names of variables ("params/a/kernel").
+    """
+    drawn = [source.target for source in sources if source.path == RANDOM]
+    filled = set(given)
+    names = (f"params/{name}" for name in frozen)
+    left = [
+        name.removeprefix("params/")
+        for name in names
+        if name not in filled and not any(_under(name, target) for target in drawn)
+    ]
+    if left:
+        rule = f"leaves {len(left)} frozen parameters as they were drawn, {', '.join(left[:5])}"
+        head = left[0].split("/")[0]
+        remedy = f"Name weights for them ({head}=DIR), or write {head}=random to keep drawn ones"
+        raise errors.UserError("config.checkpoint.init_from", rule, remedy)
 
 
 def _moved(flat: dict[str, Any], source: Source) -> dict[str, Any]:

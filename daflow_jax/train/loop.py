@@ -1,84 +1,27 @@
 """The loop: it knows a task, an optimiser and where batches come from, and nothing of networks."""
 
 import contextlib
-import dataclasses
 import os
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
-from jax.typing import DTypeLike
 
-from daflow_jax import errors, sharding
-from daflow_jax.profiling import peak_rates
-from daflow_jax.sharding import axes, processes
-from daflow_jax.tasks import base
-from daflow_jax.tasks import batch as batches
+from daflow_jax import errors
+from daflow_jax.sharding import processes
 from daflow_jax.train import checkpoint as checkpoints
-from daflow_jax.train import data_feed as feeds
+from daflow_jax.train import data_feed, signals
 from daflow_jax.train import evaluator as evaluation
 from daflow_jax.train import export as exports
-from daflow_jax.train import initial, model_flops, signals
-from daflow_jax.train import optimizer as optimizers
 from daflow_jax.train import profile as profiles
 from daflow_jax.train import recorder as recorders
 from daflow_jax.train import state as states
-from daflow_jax.train import step as steps
 from daflow_jax.train import workdir as workdirs
 from daflow_jax.train import writer as writers
+from daflow_jax.train.setup import Experiment, abstract_state, first_state, make_step, work
 
 RUN_AHEAD = 2  # steps that may be queued on the device before the host waits [choice]
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainConfig:
-    """Steps, clips per global batch, steps in one device call, skipped steps in a row that end a
-    run, parts of a batch whose gradients are taken one after the other (step.make_step).
-    """
-
-    steps: int
-    batch_size: int
-    steps_per_call: int = 1
-    max_bad_steps: int = 10
-    accumulate: int = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckpointConfig:
-    """Every how many steps to save (0 = only at the end), how many to keep, and where weights start
-    from (initial.parse).
-    """
-
-    every: int = 1000
-    keep: int = 3
-    init_from: str | Mapping[str, str] = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Experiment:
-    """Everything a run needs, already checked; `config` is the resolved record of it."""
-
-    config: dict[str, Any]
-    task: base.Task
-    optimizer: optimizers.Optimizer
-    data: feeds.HostData | feeds.DeviceData
-    example: batches.Batch  # clips of zeros, for shapes
-    mesh: Mesh
-    seed: int
-    train: TrainConfig
-    write_image: writers.ImageWriter
-    leaves: states.Leaves = states.Leaves()
-    eval: evaluation.EvalConfig = evaluation.EvalConfig()
-    eval_sets: dict[str, evaluation.EvalSet] = dataclasses.field(default_factory=dict)
-    checkpoint: CheckpointConfig = CheckpointConfig()
-    log: writers.LogConfig = writers.LogConfig()
-    load: Callable[[str], Any] = checkpoints.load_variables  # what init_from names
-    save: exports.Saver | None = None  # writes a model folder
-    compute: DTypeLike = np.float32  # of the matrix products, for the utilisation of the devices
 
 
 def train(experiment: Experiment, workdir: str | os.PathLike) -> int:
@@ -86,8 +29,8 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> int:
     of its processes, after saving.
 
     All processes of a run call it, with one folder that all see. A workdir that holds checkpoints
-    is resumed. Raises UserError for what the person can mend, and with code 1 after too many steps
-    whose loss was not finite.
+    is resumed. Raises UserError for what the person can correct, and with code 1 after too many
+    steps whose loss was not finite.
     """
     folder = Path(workdir).absolute()
     with contextlib.ExitStack() as stack:
@@ -123,17 +66,18 @@ class Run:
 
     def __init__(self, experiment: Experiment, folder: Path):
         self._e, self._folder = experiment, folder
-        notes: list[str] = []
+        lines: list[str] = []
         self._checkpoints = checkpoints.Checkpoints(
-            folder, experiment.checkpoint.keep, notes.append
+            folder, experiment.checkpoint.keep, lines.append
         )
         like = abstract_state(experiment)
-        self._feed = feeds.make_feed(
+        self._feed = data_feed.make_feed(
             experiment.data,
             make_step(experiment),
             experiment.mesh,
             like,
             experiment.train.steps_per_call,
+            experiment.task.inputs,
         )
         restored = self._checkpoints.restore(like)
         meta = restored[1] if restored else {"step": 0, "best": None}
@@ -143,29 +87,17 @@ class Run:
             meta["step"] if restored else -1,
         )
         self._writer = writers.Writer(folder, experiment.log, experiment.write_image, self._step)
-        self._state = restored[0] if restored else self._new_state(like, notes)
+        self._state = restored[0] if restored else first_state(experiment, like, lines.append)
         if restored:
-            notes.append(f"resumed from step {self._step}")
+            lines.append(f"resumed from step {self._step}")
             self._restore_data(meta)
-        for text in notes:
-            self._writer.note(text)
+        for text in lines:
+            self._writer.log(text)
         self._evaluate = evaluation.Evaluator(
             experiment.task, experiment.eval_sets, experiment.mesh
         )
         self._paths = states.leaf_paths(like.params)
-
-    def _new_state(self, like, notes):
-        state = initial_state(self._e, like)
-        for source in initial.parse(self._e.checkpoint.init_from):
-            whole = {"params": states.merge(state.params, state.frozen), **state.aux}
-            given = self._e.load(source.path)
-            new = initial.graft(whole, given, source)
-            notes.append(
-                f"init_from {source.path}: {_listed('unused', new.unused)}; "
-                f"{_listed('left new', new.untouched)}; {_listed('cast', new.cast)}"
-            )
-            state = _with_variables(state, new.variables, self._e.leaves)
-        return state
+        self._clips: dict[str, dict[str, np.ndarray]] = {}  # shown of every set
 
     def _restore_data(self, meta):
         try:
@@ -196,7 +128,7 @@ class Run:
         self._save()
         if stopped:
             self._checkpoints.wait()
-            self._writer.note(f"stopped by signal {stopped} at step {self._step}, saved")
+            self._writer.log(f"stopped by signal {stopped} at step {self._step}, saved")
             return 128 + stopped
         return self._finish()
 
@@ -210,7 +142,7 @@ class Run:
         with recorder.aside(self._step + self._feed.steps_per_call):
             self._advance(recorder)
             jax.block_until_ready(self._state)
-        self._writer.note(
+        self._writer.log(
             f"first step after {time.monotonic() - start:.1f} s (compilation included)"
         )
 
@@ -218,7 +150,8 @@ class Run:
         if not _due(before, self._step, self._e.log.every) and self._step < self._e.train.steps:
             return
         values, speed = recorder.take(self._step, self._feed.wait)
-        self._writer.note(writers.line(self._step, self._e.train.steps, values, speed))
+        place = self._step, self._e.train.steps
+        self._writer.log(writers.line(*place, values, speed, self._e.task.work_unit))
         self._writer.scalars(self._step, values | speed)
         self._checkpoints.check()
         self._check_health()
@@ -257,21 +190,22 @@ class Run:
                 self._save()
 
     def _pictures(self):
+        variables = states.variables(self._state)
+        params, aux = variables.pop("params"), variables
         for name, open_set in self._e.eval_sets.items():
-            clip = evaluation.first_clip(next(iter(open_set())), self._e.mesh)
-            variables = states.variables(self._state)
-            params, aux = variables.pop("params"), variables
-            images = self._e.task.pictures(
-                params, aux, cast(batches.Batch, clip), jax.random.key(0)
-            )
-            self._writer.pictures(self._step, {f"{name}_{key}": x for key, x in images.items()})
+            if name not in self._clips:  # held, so that no batch is made for one picture
+                self._clips[name] = evaluation.first_clip(next(iter(open_set())), self._e.mesh)
+            images = self._e.task.pictures(params, aux, self._clips[name], jax.random.key(0))
+            if images:
+                named = {f"{name}_{key}": image for key, image in images.items()}
+                self._writer.pictures(self._step, named)
 
     def _evaluate_now(self):
         metric = self._e.task.best
         for name, values in self._evaluate(self._state).items():
             self._writer.evaluation(self._step, name, values)
             shown = "  ".join(f"{key} {value:.4g}" for key, value in values.items())
-            self._writer.note(f"step {self._step} eval {name}: {shown}")
+            self._writer.log(f"step {self._step} eval {name}: {shown}")
             first = name == next(iter(self._e.eval_sets))
             value = values[metric.lstrip("-")]
             if first and np.isfinite(value) and evaluation.better(metric, value, self._best):
@@ -292,15 +226,17 @@ class Run:
         self._checkpoints.wait()
         if processes.is_main():
             workdirs.mark_done(self._folder, self._step)
-        self._writer.note(f"done at step {self._step}")
+        self._writer.log(f"done at step {self._step}")
         return 0
 
     def _export(self, name, results):
-        if self._e.save is not None:
-            record = {"step": self._step, "results": results, "config": self._e.config}
-            exports.export(
-                self._folder / "export" / name, states.variables(self._state), record, self._e.save
-            )
+        if self._e.save is None:
+            return
+        variables = states.variables(self._state)
+        params, aux = variables.pop("params"), variables
+        record = {"step": self._step, "results": results, "config": self._e.config}
+        exported = self._e.task.exported(params, aux)
+        exports.export(self._folder / "export" / name, exported, record, self._e.save)
 
     def close(self) -> None:
         """Waits for what is being written."""
@@ -308,61 +244,5 @@ class Run:
         self._writer.close()
 
 
-def make_step(experiment: Experiment) -> steps.Step:
-    """Returns the run's step; on CPUs the parts of a batch are written out."""
-    unroll = experiment.mesh.devices.flat[0].platform == "cpu"
-    accumulate = experiment.train.accumulate
-    return steps.make_step(experiment.task, experiment.optimizer, accumulate, unroll)
-
-
-def work(experiment: Experiment) -> recorders.Work:
-    """Returns what a step does; its FLOPs are counted where the devices' rate is known."""
-    size, shape = experiment.train.batch_size, experiment.example["lq"].shape[1:4]
-    plain = recorders.Work(experiment.train.steps, size, size * max(shape[0] - 1, 1))
-    rate = peak_rates.peak_flops(experiment.mesh.devices.flat[0].device_kind, experiment.compute)
-    if rate is None:
-        return plain
-    batch = batches.spec(size, *shape, weight=True)
-    step = experiment.task, experiment.optimizer, abstract_state(experiment), batch
-    return plain._replace(
-        flops=model_flops.per_step(*step), peak=rate * experiment.mesh.devices.size
-    )
-
-
-def abstract_state(experiment: Experiment) -> states.TrainState:
-    """Returns shapes, dtypes and shardings of the run's state, computing nothing."""
-    abstract = jax.eval_shape(lambda: _create(experiment))
-    named = axes.recorded(lambda: experiment.task.init(jax.random.key(0), experiment.example))
-    names = {path.removeprefix("params/"): value for path, value in named.items()}
-    places = sharding.tree_shardings(abstract, experiment.mesh, names)
-    return jax.tree.map(
-        lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), abstract, places
-    )
-
-
-def initial_state(experiment: Experiment, like: states.TrainState) -> states.TrainState:
-    """Returns the state of step 0, each leaf made where `like` wants it."""
-    return jax.jit(lambda: _create(experiment), out_shardings=feeds.shardings(like))()
-
-
-def _create(experiment):
-    init_key, run_key = jax.random.split(jax.random.key(experiment.seed))
-    variables = experiment.task.init(init_key, experiment.example)
-    return states.create(variables, run_key, experiment.optimizer, experiment.leaves)
-
-
-def _with_variables(state, variables, leaves):
-    params, held = states.split(variables["params"], leaves)
-    aux = {name: tree for name, tree in variables.items() if name != "params"}
-    ema = None if state.ema is None else jax.tree.map(jax.numpy.copy, states.as_float32(params))
-    return state.replace(params=params, frozen=held, aux=aux, ema=ema)
-
-
 def _due(before: int, now: int, every: int) -> bool:
     return every > 0 and now // every > before // every
-
-
-def _listed(what: str, names: list[str]) -> str:
-    return f"{what} {len(names)}" + (
-        f" ({', '.join(names[:5])}{', ...' if names[5:] else ''})" if names else ""
-    )

@@ -26,9 +26,20 @@ def per_step(task: base.Task, optimizer: optimizers.Optimizer, state: Any, batch
 
 
 def without_recomputing(task: Any) -> base.Task:
-    """Returns the task whose network keeps all activations and whole attention logits."""
-    module = task.module.clone(config=plain(task.module.config))
-    return dataclasses.replace(task, module=module)
+    """Returns the task whose networks keep all activations and whole attention logits.
+
+    Networks are the fields with a configuration; a task without any is returned as it is.
+    """
+    if not dataclasses.is_dataclass(task):
+        return task
+    fields = {field.name: getattr(task, field.name) for field in dataclasses.fields(task)}
+    networks = {
+        name: value.clone(config=plain(value.config))
+        for name, value in fields.items()
+        if isinstance(value, base.Network)
+        and dataclasses.is_dataclass(getattr(value, "config", None))
+    }
+    return dataclasses.replace(task, **networks) if networks else task
 
 
 def plain(config: Any) -> Any:

@@ -1,5 +1,5 @@
-"""AdamW as the published recipes use it: PyTorch's clipping, decay on every parameter, a rate by
-step.
+"""Optimisers as published recipes use them: PyTorch's clipping, a rate by step, groups of
+parameters.
 """
 
 import dataclasses
@@ -10,16 +10,32 @@ import jax.numpy as jnp
 import optax
 
 from daflow_jax import errors
+from daflow_jax.train import groups as parameter_groups
 from daflow_jax.train import schedule
 
 SCHEDULES = ("one_cycle", "constant", "cosine")
+NAMES = ("adamw", "sgd", "lars")
+_READ_BY = {  # fields that only some optimisers read
+    "beta1": ("adamw",),
+    "beta2": ("adamw",),
+    "eps": ("adamw",),
+    "momentum": ("sgd", "lars"),
+    "nesterov": ("sgd", "lars"),
+    "trust": ("lars",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW with decoupled decay.
+    """What moves the parameters.
 
     Attributes:
+        name: "adamw" (decoupled decay), "sgd" (PyTorch's: decay added to the gradient, momentum
+            without the rate), or "lars" (as sgd, each kernel's step in proportion to its norm; Y.
+            You et al., arXiv 1708.03888).
+        trust: LARS's coefficient; biases and scales, of one dimension, take plain steps.
+        groups: parameters with a rate or decay of their own, the first that matches counts; see
+            `groups.Group`. Those that match none have the section's values.
         train: what trains, "all", another set that the model names (`models.trainable_sets`), or
             patterns of whole parameter paths.
         frozen: patterns of what does not train all the same, "backbone/.*". Frozen parameters have
@@ -27,16 +43,35 @@ class OptimizerConfig:
     """
 
     lr: float
+    name: str = "adamw"
     schedule: str = "one_cycle"
     warmup_steps: int = 0  # of "constant" and "cosine"
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    momentum: float = 0.9
+    nesterov: bool = False
+    trust: float = 1e-3
     weight_decay: float = 1e-4
     clip_norm: float = 1.0
     ema_decay: float = 0.0  # 0 = no average is kept
+    groups: tuple[parameter_groups.Group, ...] = ()
     train: str | tuple[str, ...] = "all"
     frozen: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        for field, known in (("name", NAMES), ("schedule", SCHEDULES)):
+            if (value := getattr(self, field)) not in known:
+                where, remedy = f"config.optimizer.{field}", errors.nearest(value, known)
+                raise errors.UserError(where, f"unknown {value!r}", remedy)
+        if self.schedule == "one_cycle" and self.warmup_steps:
+            where = "config.optimizer.warmup_steps"
+            raise errors.UserError(where, "one_cycle has its own warm-up", "Set it to 0")
+        for field in dataclasses.fields(self):
+            unread = self.name not in _READ_BY.get(field.name, NAMES)
+            if unread and getattr(self, field.name) != field.default:
+                rule, remedy = f"{self.name} does not read it", f"Leave it at {field.default}"
+                raise errors.UserError(f"config.optimizer.{field.name}", rule, remedy)
 
 
 class Optimizer(NamedTuple):
@@ -51,25 +86,33 @@ class Optimizer(NamedTuple):
 
 def make_optimizer(config: OptimizerConfig, steps: int) -> Optimizer:
     """Returns the optimiser for a run of `steps` updates."""
-    if config.schedule not in SCHEDULES:
-        remedy = errors.nearest(config.schedule, SCHEDULES)
-        raise errors.UserError("config.optimizer.schedule", f"unknown {config.schedule!r}", remedy)
-    if config.schedule == "one_cycle" and config.warmup_steps:
-        raise errors.UserError(
-            "config.optimizer.warmup_steps", "one_cycle has its own warm-up", "Set it to 0"
-        )
     if config.schedule == "one_cycle":
         rate = schedule.one_cycle(config.lr, steps + 100)
     elif config.schedule == "cosine":
         rate = schedule.cosine(config.lr, steps, config.warmup_steps)
     else:
         rate = schedule.constant(config.lr, config.warmup_steps)
-    tx = optax.chain(
-        clip_by_global_norm(config.clip_norm),
-        optax.scale_by_adam(config.beta1, config.beta2, config.eps),
-        optax.add_decayed_weights(config.weight_decay),
-    )
-    return Optimizer(tx, rate, config.ema_decay)
+    clip, decay = clip_by_global_norm(config.clip_norm), _decay(config)
+    momentum = optax.trace(config.momentum, config.nesterov)
+    if config.name == "adamw":
+        parts = (clip, optax.scale_by_adam(config.beta1, config.beta2, config.eps), decay)
+    elif config.name == "sgd":
+        parts = (clip, decay, momentum)
+    else:
+        trust = optax.scale_by_trust_ratio(trust_coefficient=config.trust)
+        parts = (clip, decay, optax.masked(trust, _kernels), momentum)
+    scaled = (parameter_groups.scaled(config.groups),) if config.groups else ()
+    return Optimizer(optax.chain(*parts, *scaled), rate, config.ema_decay)
+
+
+def _decay(config: OptimizerConfig) -> optax.GradientTransformation:
+    if not config.groups:
+        return optax.add_decayed_weights(config.weight_decay)
+    return parameter_groups.decayed(config.groups, config.weight_decay)
+
+
+def _kernels(params):
+    return jax.tree.map(lambda x: x.ndim > 1, params)
 
 
 def clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:

@@ -16,13 +16,14 @@ from daflow_jax.train import writer
 
 
 class Work(NamedTuple):
-    """Steps of the run, clips and frame pairs of a step, and its FLOPs and the devices' FLOP/s
-    where they are known.
+    """Steps of the run, clips and work units of a step, what the unit is ("pair", "clip", "image"),
+    and FLOPs of a step and FLOP/s of the devices where they are known.
     """
 
     steps: int
     clips: int
-    pairs: int
+    units: int
+    unit: str
     flops: float | None = None
     peak: float | None = None
 
@@ -88,8 +89,8 @@ class Recorder:
             "step_s": elapsed / count,
             "data_s": data / count,
             "data_share": data / elapsed,
-            "pairs_per_s": work.pairs * count / elapsed,
             "clips_per_s": work.clips * count / elapsed,
+            f"{work.unit}s_per_s": work.units * count / elapsed,
             "eta_s": (work.steps - step) * elapsed / count,
         }
         if work.flops and work.peak:

@@ -16,7 +16,7 @@ Tree = Any
 Leaf = Any  # an array, or (in templates) its shape, dtype and sharding
 
 
-class Health(NamedTuple):
+class NonFiniteGuard(NamedTuple):
     """Skipped steps in a row, and where the row began: its step and its first leaf (-1: none was
     bad).
     """
@@ -39,10 +39,10 @@ class TrainState:
     aux: Tree
     ema: Tree  # like params, or None
     rng: Leaf
-    health: Health
+    health: NonFiniteGuard
 
 
-class Leaves(NamedTuple):
+class ParameterPartition(NamedTuple):
     """Which parameters train, and in which formats they rest.
 
     train, frozen: patterns of whole parameter paths such as "fnet/conv1/kernel"; those train that
@@ -54,16 +54,17 @@ class Leaves(NamedTuple):
     policy: precision.Precision = precision.Precision()
 
 
-ALL = Leaves()
+WHOLE = ParameterPartition()
 
 
-def split(params: Tree, leaves: Leaves) -> tuple[Tree, Tree]:
+def split(params: Tree, partition: ParameterPartition) -> tuple[Tree, Tree]:
     """Returns (trained, frozen) nested dicts, each in the format that it rests in.
 
     Raises UserError for a pattern that matches no parameter, and where none is left to train.
     """
     flat = traverse_util.flatten_dict(params, sep="/")
-    learning = _matched(flat, leaves.train, "train") - _matched(flat, leaves.frozen, "frozen")
+    learning = _matched(flat, partition.train, "train")
+    learning -= _matched(flat, partition.frozen, "frozen")
     if not learning:
         fields = "config.optimizer.train and .frozen"
         raise errors.UserError(fields, "freeze every parameter", "Leave some to train")
@@ -73,7 +74,7 @@ def split(params: Tree, leaves: Leaves) -> tuple[Tree, Tree]:
         )
         for side in (True, False)
     )
-    policy = leaves.policy
+    policy = partition.policy
     return policy.stored(trained), policy.stored(held, frozen=True)
 
 
@@ -101,12 +102,12 @@ def create(
     variables: dict[str, Tree],
     rng: jax.Array,
     optimizer: optimizers.Optimizer,
-    leaves: Leaves = ALL,
+    partition: ParameterPartition = WHOLE,
 ) -> TrainState:
     """Returns the state of step 0 for the variables that a task initialised (may run inside
     jit). Moments and average are float32 whatever the parameters are.
     """
-    params, held = split(variables["params"], leaves)
+    params, held = split(variables["params"], partition)
     exact = as_float32(params)
     return TrainState(
         step=jnp.int32(0),
@@ -116,7 +117,7 @@ def create(
         aux={name: tree for name, tree in variables.items() if name != "params"},
         ema=jax.tree.map(jnp.copy, exact) if optimizer.ema_decay else None,
         rng=rng,
-        health=Health(jnp.int32(0), jnp.int32(-1), jnp.int32(-1)),
+        health=NonFiniteGuard(jnp.int32(0), jnp.int32(-1), jnp.int32(-1)),
     )
 
 

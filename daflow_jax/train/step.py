@@ -133,10 +133,10 @@ def _health(state, grads, good):
     bad_leaf = jnp.stack([~jnp.isfinite(g).all() for g in jax.tree.leaves(grads)])
     leaf = jnp.where(bad_leaf.any(), jnp.argmax(bad_leaf), -1).astype(jnp.int32)
     fresh = state.health.bad == 0
-    row = states.Health(
+    row = states.NonFiniteGuard(
         bad=state.health.bad + 1,
         first_step=jnp.where(fresh, state.step, state.health.first_step),
         first_leaf=jnp.where(fresh, leaf, state.health.first_leaf),
     )
-    well = states.Health(jnp.int32(0), jnp.int32(-1), jnp.int32(-1))
+    well = states.NonFiniteGuard(jnp.int32(0), jnp.int32(-1), jnp.int32(-1))
     return jax.tree.map(lambda a, b: jnp.where(good, a, b), well, row)

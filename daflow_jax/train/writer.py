@@ -1,4 +1,4 @@
-"""What a run tells: one line on the terminal, the same numbers as JSON, event files and
+"""What a run reports: one line on the terminal, the same numbers as JSON, event files and
 pictures.
 """
 
@@ -55,7 +55,7 @@ class Writer:
         if config.tensorboard:
             self._events = _open_events(self._workdir, resumed_at)
 
-    def note(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Writes a line to the terminal and to log.txt."""
         if not self._speaks:
             return
@@ -102,14 +102,16 @@ class Writer:
             self._events.close()
 
 
-def line(step: int, steps: int, values: Mapping[str, float], speed: Mapping[str, float]) -> str:
+def line(
+    step: int, steps: int, values: Mapping[str, float], speed: Mapping[str, float], unit: str
+) -> str:
     """Returns e.g. `step 1200/20000  loss 1.23  epe 2.10  12.3 pair/s  step 0.33s  data 3%  save
-    0.2s  mfu 41%  mem 5.1G  eta 00:41:10`.
+    0.2s  mfu 41%  mem 5.1G  eta 00:41:10`, where `unit` is what the speed counts, "pair".
     """
     parts = [f"step {step}/{steps}"]
     parts += [f"{name} {value:.4g}" for name, value in values.items()]
-    if "pairs_per_s" in speed:
-        parts.append(f"{speed['pairs_per_s']:.3g} pair/s  step {speed['step_s']:.3g}s")
+    if "step_s" in speed:
+        parts.append(f"{speed[f'{unit}s_per_s']:.3g} {unit}/s  step {speed['step_s']:.3g}s")
         parts.append(f"data {100 * speed['data_share']:.0f}%")
     if speed["save_s"]:
         parts.append(f"save {speed['save_s']:.1f}s")
@@ -123,7 +125,7 @@ def line(step: int, steps: int, values: Mapping[str, float], speed: Mapping[str,
 
 def memory_bytes() -> int:
     """Returns the peak memory of the fullest local device, or of this process where devices do not
-    tell.
+    say.
     """
     stats = [device.memory_stats() or {} for device in jax.local_devices()]
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -146,7 +148,7 @@ def environment() -> dict[str, Any]:
 
 
 def _cut(path: Path, step: int) -> None:
-    """Drops the lines after `step`: they tell of steps that a resumed run will do again."""
+    """Drops the lines after `step`: they are of steps that a resumed run will do again."""
     if not path.exists():
         return
     kept = []

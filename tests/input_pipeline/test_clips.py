@@ -8,8 +8,7 @@ import pytest
 from daflow_jax.errors import UserError
 from daflow_jax.input_pipeline import clips
 from daflow_jax.io import image
-from daflow_jax.tasks import batch as batches
-from tests import trees
+from tests import batches, trees
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +75,7 @@ def test_items_keep_the_rules_of_a_batch(root):
 def test_grain_reads_degrades_and_batches(root):
     grain = pytest.importorskip("grain")
     from daflow_jax.input_pipeline import transforms
-    from daflow_jax.input_pipeline.sources import DegradeConfig
+    from daflow_jax.input_pipeline.settings import DegradeConfig
 
     degrade = DegradeConfig(clean_share=0.0, codec_share=0.0)
     source = stream(root, "sintel", 2, seed=1)

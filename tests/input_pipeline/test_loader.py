@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from daflow_jax import errors
-from daflow_jax.input_pipeline import loader, sources
+from daflow_jax.input_pipeline import evaluation, loader, settings
 from daflow_jax.synthetic import scene
-from daflow_jax.tasks import batch as batches
+from daflow_jax.tasks import inputs
+from tests import batches
 
 SCENE = scene.SceneConfig(
     frames=2,
@@ -17,7 +18,8 @@ SCENE = scene.SceneConfig(
     num_textures=4,
     texture_size=64,
 )
-CONFIG = sources.DataConfig(scene=SCENE, keys=sources.KEYS)
+KEYS = (*inputs.CLIP, "weight")
+CONFIG = settings.DataConfig(scene=SCENE, keys=KEYS)
 
 
 def take(iterator, count):
@@ -35,7 +37,7 @@ def assert_same(first, second):
 def test_batches_keep_the_rules_and_repeat():
     first = take(loader.make_loader(CONFIG, 3), 2)
     batches.check(first[0])
-    assert set(first[0]) == set(sources.KEYS) and first[0]["lq"].shape == (3, 2, 32, 48, 3)
+    assert set(first[0]) == set(KEYS) and first[0]["lq"].shape == (3, 2, 32, 48, 3)
     assert_same(first, take(loader.make_loader(CONFIG, 3), 2))
     assert not np.array_equal(first[0]["hq"], first[1]["hq"])
     other = next(loader.make_loader(dataclasses.replace(CONFIG, seed=1), 3))
@@ -94,7 +96,7 @@ def test_share_of_clean_clips_is_kept():
 
 @pytest.mark.parametrize("name", ["realbasicvsr", "star"])
 def test_a_published_pipeline_degrades_and_repeats(name):
-    degrade = sources.DegradeConfig(pipeline=name, clean_share=0.0, jitter_share=0.0)
+    degrade = settings.DegradeConfig(pipeline=name, clean_share=0.0, jitter_share=0.0)
     config = dataclasses.replace(CONFIG, degrade=degrade)
     clips = next(loader.make_loader(config, 3))
     assert_same([clips], [next(loader.make_loader(config, 3))])
@@ -102,8 +104,8 @@ def test_a_published_pipeline_degrades_and_repeats(name):
 
 
 def test_eval_clips_are_fixed_and_held_out():
-    first = loader.eval_clips(CONFIG, range(2))
-    assert_same(first, loader.eval_clips(CONFIG, range(2)))
+    first, again = ([evaluation.HeldOut(CONFIG)[n] for n in range(2)] for _ in range(2))
+    assert_same(first, again)
     assert first[0]["lq"].shape == (2, 32, 48, 3)
     train = next(loader.make_loader(CONFIG, 2))
     assert not np.array_equal(first[0]["flow"], train["flow"][0])
@@ -112,11 +114,10 @@ def test_eval_clips_are_fixed_and_held_out():
 @pytest.mark.parametrize(
     "make, match",
     [
-        (lambda: sources.DataConfig(name="sintetic"), "Did you mean synthetic"),
-        (lambda: sources.DataConfig(keys=("lq", "flw")), "Did you mean flow"),
-        (lambda: sources.DegradeConfig(mode="video"), "modes are"),
-        (lambda: sources.DegradeConfig(pipeline="starr"), "unknown pipeline 'starr'"),
-        (lambda: sources.DegradeConfig(min_severity=4.0, max_severity=3.0), "ordered"),
+        (lambda: loader.make_loader(settings.DataConfig(name="sintetic"), 1), "Did you mean synt"),
+        (lambda: settings.DegradeConfig(mode="video"), "modes are"),
+        (lambda: settings.DegradeConfig(pipeline="starr"), "unknown pipeline 'starr'"),
+        (lambda: settings.DegradeConfig(min_severity=4.0, max_severity=3.0), "ordered"),
         (lambda: loader.make_loader(CONFIG, 0), "at least 1"),
     ],
 )

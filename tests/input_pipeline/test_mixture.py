@@ -13,11 +13,10 @@ import pytest
 
 from daflow_jax import experiment
 from daflow_jax.errors import UserError
-from daflow_jax.input_pipeline import loader, mixture, sources, transforms
+from daflow_jax.input_pipeline import evaluation, generated, loader, mixture, settings, transforms
 from daflow_jax.synthetic import scene
-from daflow_jax.tasks import batch as batches
 from daflow_jax.train import workdir
-from tests import trees
+from tests import batches, trees
 
 SCENE = scene.SceneConfig(
     frames=2, height=16, width=24, max_shapes=2, textures="procedural", num_textures=2,
@@ -37,11 +36,13 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def config(root):
     given = (
-        sources.Source("folder", 2.0, str(root / "pairs_folder"), augment="dense"),
-        sources.Source("folder", 1.0, str(root / "kitti2015"), "kitti2015:train", augment="sparse"),
-        sources.Source("synthetic", 1.0),
+        settings.Source("folder", 2.0, str(root / "pairs_folder"), augment="dense"),
+        settings.Source(
+            "folder", 1.0, str(root / "kitti2015"), "kitti2015:train", augment="sparse"
+        ),
+        settings.Source("synthetic", 1.0),
     )
-    return sources.DataConfig(name="mixture", sources=given, scene=SCENE, seed=5, keys=KEYS)
+    return settings.DataConfig(name="mixture", sources=given, scene=SCENE, seed=5, keys=KEYS)
 
 
 def take(iterator, count):
@@ -172,7 +173,7 @@ def test_built_sets_and_three_frames(config, root, tmp_path, capsys):
 
     source = trees.write("sintel", tmp_path)
     assert build.main(["sintel", "--source", str(source), "--out", str(tmp_path / "out")]) == 0
-    built = sources.Source("built", path=str(tmp_path / "out/sintel"), split="final")
+    built = settings.Source("built", path=str(tmp_path / "out/sintel"), split="final")
     three = dataclasses.replace(SCENE, frames=3)
     mixed = (dataclasses.replace(built, augment="dense"), config.sources[0])
     keys = (*KEYS, "flow_back", "valid_back")
@@ -187,7 +188,7 @@ def test_built_sets_and_three_frames(config, root, tmp_path, capsys):
 
 
 def test_own_degraded_frames_are_kept_or_replaced(config):
-    degrade = sources.DegradeConfig(clean_share=1.0, jitter_share=0.0)
+    degrade = settings.DegradeConfig(clean_share=1.0, jitter_share=0.0)
     kept = dataclasses.replace(config.sources[0], augment="none", degrade=False)
     for source, same in ((kept, False), (dataclasses.replace(kept, degrade=True), True)):
         own = dataclasses.replace(config, sources=(source,), degrade=degrade)
@@ -203,9 +204,9 @@ def test_what_a_source_does_not_know_is_not_made_up(config, workers):
 
 
 def test_flow_that_is_not_finite_is_not_valid(config):
-    source = (sources.Source("synthetic"),)
+    source = (settings.Source("synthetic"),)
     step = transforms.Augment(source, (16, 24), 0)
-    clip = {"index": 0, "source": 0, **mixture.sources.Synthetic(config)[0]}
+    clip = {"index": 0, "source": 0, **generated.Synthetic(config)[0]}
     clip["flow"] = clip["flow"].copy()
     clip["flow"][0, 3, 4, 1] = np.nan
     out = step(clip)
@@ -215,7 +216,7 @@ def test_flow_that_is_not_finite_is_not_valid(config):
 
 
 def test_every_clip_is_augmented_in_its_own_way():
-    step = transforms.Augment((sources.Source("synthetic", augment="dense"),), (16, 24), 0)
+    step = transforms.Augment((settings.Source("synthetic", augment="dense"),), (16, 24), 0)
     frames = np.random.default_rng(0).random((2, 40, 40, 3), np.float32)
     flow = np.zeros((1, 40, 40, 2), np.float32)
     clip = {"source": 0, "hq": frames, "lq": frames, "flow": flow, "valid": flow[..., 0] == 0}
@@ -226,7 +227,7 @@ def test_every_clip_is_augmented_in_its_own_way():
 
 
 def test_held_out_clips_are_the_generators(config):
-    first, again = (loader.eval_clips(config, [0])[0] for _ in range(2))
+    first, again = (evaluation.HeldOut(config)[0] for _ in range(2))
     assert_same([first], [again])
     assert first["valid"].all() and first["lq"].shape == (2, 16, 24, 3)
 

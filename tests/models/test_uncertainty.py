@@ -114,7 +114,7 @@ def test_weights_without_the_head_start_one_with_it(target):
     config = _with_head(tiny.daflow_config() if target else SMALL)
     ours = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), _abstract(config))
     source = initial.parse(f"{target}=raft" if target else "raft")[0]
-    new = initial.graft(ours, tiny.variables(), source)
+    new = initial.load_partial(ours, tiny.variables(), source)
     prefix = f"params/{target}/" if target else "params/"
     layers = [f"conv{i}/{kind}" for i in (1, 2) for kind in ("bias", "kernel")]
     assert new.untouched == [prefix + HEAD + layer for layer in layers] and not new.unused
@@ -144,7 +144,7 @@ def test_config_files_ask_for_it():
 def test_the_head_can_be_trained_alone(plain):
     config = _with_head(plain)
     assert "uncertainty" not in models.trainable_sets(plain)
-    leaves = state.Leaves(train=models.trainable_sets(config)["uncertainty"])
+    leaves = state.ParameterPartition(train=models.trainable_sets(config)["uncertainty"])
     trained, _ = state.split(_abstract(config)["params"], leaves)
     assert len(state.leaf_paths(trained)) == 4
     assert all(HEAD in path for path in state.leaf_paths(trained))

@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from daflow_jax import errors, sharding
-from daflow_jax.tasks import batch
+from tests import batches as batch
 
 
 def test_mesh_takes_what_is_left_and_refuses_what_does_not_fit():

@@ -1,6 +1,7 @@
 """Tasks on the smallest networks: what reaches them, what is counted, one device or eight."""
 
 import dataclasses
+import types
 
 import flax.linen as nn
 import jax
@@ -12,10 +13,9 @@ from daflow_jax import errors, models, tasks
 from daflow_jax.losses import mixture_of_laplace
 from daflow_jax.metrics import mean
 from daflow_jax.models.outputs import FlowOutput
-from daflow_jax.tasks import batch as batches
-from daflow_jax.train import data_feed as feed
+from daflow_jax.train import data_feed, setup, step
 from daflow_jax.train import evaluator as evaluate
-from daflow_jax.train import loop, step
+from tests import batches
 from tests.train import toy
 
 SIZE = (2, 8, 8)
@@ -29,7 +29,8 @@ class TinyFlow(nn.Module):
         x = jnp.concatenate([frames[:, :-1], frames[:, 1:]], -1)
         x = nn.Conv(8, (3, 3), name="conv")(x)
         x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
-        x = x + 1e-3 * jax.random.normal(self.make_rng("noise"), x.shape)
+        if self.has_rng("noise"):
+            x = x + 1e-3 * jax.random.normal(self.make_rng("noise"), x.shape)
         flow = nn.Conv(2, (3, 3), name="head")(nn.relu(x))
         steps = jnp.arange(1, iters + 1)[:, None, None, None, None, None] / iters
         flows = flow * steps if all_iterations else flow[None]
@@ -67,15 +68,15 @@ class Rows:
 def _losses(devices, axes, task):
     e = toy.experiment(
         task=task,
-        data=feed.HostData(Rows),
+        data=data_feed.HostData(Rows),
         devices=devices,
         axes=axes,
         frozen=("conv/.*",),
         example=batches.zeros(1, *SIZE),
     )
-    like = loop.abstract_state(e)
-    run = feed.make_feed(e.data, step.make_step(e.task, e.optimizer), e.mesh, like)
-    state, losses = loop.initial_state(e, like), []
+    like = setup.abstract_state(e)
+    run = data_feed.make_feed(e.data, step.make_step(e.task, e.optimizer), e.mesh, like)
+    state, losses = setup.initial_state(e, like), []
     for _ in range(6):
         state, metrics = run(state)
         losses.append(float(metrics["loss"]))
@@ -86,9 +87,7 @@ def test_networks_with_a_mixture_descend_its_likelihood_and_show_how_unsure_they
     task = tasks.OpticalFlow(TinyMixture(), iters=3, gamma=0.85)
     batch, rng = jax.tree.map(jnp.asarray, _batch(2)), jax.random.key(0)
     params, aux = _split(task.init(rng, batch))
-    out = task.module.apply(
-        {"params": params, **aux}, batch["lq"], 3, all_iterations=True, rngs={"noise": rng}
-    )
+    out = task.module.apply({"params": params, **aux}, batch["lq"], 3, all_iterations=True)
     valid = batch["valid"].astype(jnp.float32)
     expected = mixture_of_laplace.mixture_loss(out.flows, out.info, batch["flow"], valid, 0.85)
     np.testing.assert_allclose(task.loss(params, aux, batch, rng).loss, expected, rtol=1e-6)
@@ -126,6 +125,8 @@ def test_hq_never_reaches_the_flow_network():
 
 class Slider(nn.Module):
     """Moves everything to the right: by `speed` times the width, then by 1 from where it starts."""
+
+    config = types.SimpleNamespace(multiple=8, minimum=8, stride=8)
 
     @nn.compact
     def __call__(self, frames, iters=12, *, init_flow=None, train=False, all_iterations=False):
@@ -169,7 +170,7 @@ def test_sizes_are_estimated_in_turn_and_each_learns_in_its_own_pixels():
 def test_padded_evaluation_is_exact():
     task = tasks.OpticalFlow(TinyFlow(), iters=2)
     e = toy.experiment(task=task, example=batches.zeros(1, *SIZE), frozen=(), devices=8)
-    state = loop.initial_state(e, loop.abstract_state(e))
+    state = setup.initial_state(e, setup.abstract_state(e))
     zero = jax.tree.map(jnp.zeros_like, state.ema)  # flow zero: epe = mean length of the target
     rows = _batch(11)
     parts = [{k: x[:8] for k, x in rows.items()}, {k: x[8:] for k, x in rows.items()}]

@@ -19,11 +19,12 @@ import numpy as np
 
 import train
 from daflow_jax import errors, experiment, sharding
-from daflow_jax.input_pipeline import sources
+from daflow_jax.experiment import clip_sources
+from daflow_jax.input_pipeline import settings
+from daflow_jax.input_pipeline.evaluation import Fit
 from daflow_jax.synthetic import scene
-from daflow_jax.train import data_feed as feed
+from daflow_jax.train import data_feed, setup
 from daflow_jax.train import evaluator as evaluate
-from daflow_jax.train import loop
 from tests.train import toy
 
 WHO, WHEN, WHAT = os.environ.get("ACCIDENT", "-1:-1:none").split(":")
@@ -35,7 +36,7 @@ SCENE = scene.SceneConfig(
     frames=2, height=32, width=48, max_shapes=2, textures="procedural", num_textures=2,
     texture_size=64,
 )  # fmt: skip
-DATA = sources.DataConfig(scene=SCENE, keys=("lq", "hq", "weight"))
+DATA = settings.DataConfig(scene=SCENE, keys=("lq", "hq", "weight"))
 
 
 class Loader:
@@ -75,23 +76,25 @@ def _ragged(mesh):
         yield batch | {"weight": np.array(weight, np.float32)}
 
 
-def build(config) -> loop.Experiment:
+def build(config) -> setup.Experiment:
     """Returns the toy's experiment over all devices of all processes, its parameters spread."""
     devices = len(jax.devices())
     axes = {AXIS: devices}
     mesh = sharding.make_mesh(axes)
-    source = experiment.SOURCES[SOURCE]
-    data = source.train(DATA, 8, mesh)
-    if SOURCE == "host":
-        data = feed.HostData(lambda: Loader(source.train(DATA, 8, mesh).open()))
+    data = clip_sources.training(SOURCE, DATA, 8, mesh)
+    if isinstance(data, data_feed.HostData):
+        own = data.open
+        data = data_feed.HostData(lambda: Loader(own()))
+    config = evaluate.EvalConfig(every=STEPS // 2, batches=1)
+    held_out = clip_sources.evaluations(SOURCE, DATA, config, 8, mesh, Fit())
     return toy.experiment(
         steps=STEPS,
         devices=devices,
         axes=axes,
         data=data,
-        eval_sets={"toy": lambda: _ragged(mesh), "held out": source.evaluation(DATA, 8, 1, mesh)},
-        eval=evaluate.EvalConfig(every=STEPS // 2),
-        checkpoint=loop.CheckpointConfig(every=SAVE_EVERY),
+        eval_sets={"toy": lambda: _ragged(mesh), **held_out},
+        eval=config,
+        checkpoint=setup.CheckpointConfig(every=SAVE_EVERY),
     )
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from daflow_jax import errors
-from daflow_jax.train import checkpoint, loop
+from daflow_jax.train import checkpoint, setup
 from tests.train import toy
 
 # Unread futures of a damaged store are reported when they are collected.
@@ -16,7 +16,7 @@ META = {"config": {}, "best": None, "data": None}
 @pytest.fixture
 def saved(tmp_path):
     e = toy.experiment(devices=8, axes={"data": 2, "fsdp": 4})
-    state = loop.initial_state(e, loop.abstract_state(e))
+    state = setup.initial_state(e, setup.abstract_state(e))
     keeper = checkpoint.Checkpoints(tmp_path)
     for step in (1, 2):
         state = state.replace(step=state.step + 1)
@@ -30,9 +30,9 @@ def _largest(folder):
 
 
 def _restore(workdir, notes=None, **parts):
-    keeper = checkpoint.Checkpoints(workdir, note=(notes if notes is not None else []).append)
+    keeper = checkpoint.Checkpoints(workdir, log=(notes if notes is not None else []).append)
     try:
-        return keeper.restore(loop.abstract_state(toy.experiment(**parts)))
+        return keeper.restore(setup.abstract_state(toy.experiment(**parts)))
     finally:
         keeper.close()
 
@@ -87,7 +87,7 @@ def test_half_written_checkpoint_is_named_and_ignored(saved):
 def test_other_names_shapes_and_dtypes_are_refused_not_cast(saved):
     workdir, state = saved
     keeper = checkpoint.Checkpoints(workdir)
-    like = loop.abstract_state(toy.experiment())
+    like = setup.abstract_state(toy.experiment())
     with pytest.raises(errors.UserError, match="lacks .*ema/"):
         keeper.restore(like.replace(ema={"new": like.step}))
     kernel = like.params["mix"]["kernel"]

@@ -16,20 +16,20 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from daflow_jax import errors
-from daflow_jax.train import checkpoint, loop
-from daflow_jax.train import data_feed as feed
+from daflow_jax.train import checkpoint, data_feed, initial, loop, setup
+from daflow_jax.train import state as states
 from tests.train import toy
 
 CHILD = """
 import os, signal, sys
 from tests.train import toy
-from daflow_jax.train import data_feed as feed, loop
+from daflow_jax.train import data_feed, loop
 class Deadly(toy.Loader):
     def __next__(self):
         if self.index == int(sys.argv[2]):
             os.kill(os.getpid(), int(sys.argv[3]))
         return super().__next__()
-sys.exit(loop.train(toy.experiment(data=feed.HostData(Deadly)), sys.argv[1]))
+sys.exit(loop.train(toy.experiment(data=data_feed.HostData(Deadly)), sys.argv[1]))
 """
 
 
@@ -86,7 +86,7 @@ def test_kill_and_terminate_then_resume_give_the_same_losses(undisturbed, tmp_pa
 
 def test_eight_devices_and_sharded_parameters_give_the_losses_of_one(undisturbed, tmp_path):
     many = toy.experiment(devices=8, axes={"data": 2, "fsdp": 4})
-    like = loop.abstract_state(many)
+    like = setup.abstract_state(many)
     assert like.frozen["held"]["kernel"].sharding.spec == P(None, "fsdp")
     assert loop.train(many, tmp_path) == 0
     np.testing.assert_allclose(_losses(tmp_path), _losses(undisturbed), rtol=1e-5)
@@ -101,9 +101,9 @@ def test_checkpoint_of_eight_devices_resumes_on_one(undisturbed, tmp_path):
 
 
 def test_data_made_on_the_device_repeats_whatever_the_steps_per_call(tmp_path):
-    data = feed.DeviceData(toy.device_rows, {"offset": np.float32(0.25)})
+    data = data_feed.DeviceData(toy.device_rows, {"offset": np.float32(0.25)})
     for calls in (1, 3):
-        train = loop.TrainConfig(steps=12, batch_size=8, steps_per_call=calls)
+        train = setup.TrainConfig(steps=12, batch_size=8, steps_per_call=calls)
         log = toy.writer.LogConfig(every=3, pictures_every=0, tensorboard=False)
         e = toy.experiment(data=data, train=train, devices=8, log=log)
         assert loop.train(e, tmp_path / str(calls)) == 0
@@ -113,10 +113,10 @@ def test_data_made_on_the_device_repeats_whatever_the_steps_per_call(tmp_path):
 
 
 def test_the_log_says_where_the_time_went_and_a_profile_is_taken(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop.chips, "peak_flops", lambda kind, dtype: 1e9)
-    monkeypatch.setattr(loop.model_flops, "per_step", lambda *step: 1e6)
+    monkeypatch.setattr(setup.peak_rates, "peak_flops", lambda kind, dtype: 1e9)
+    monkeypatch.setattr(setup.model_flops, "per_step", lambda *step: 1e6)
     log = toy.writer.LogConfig(every=1, pictures_every=0, tensorboard=False, profile=(3, 2))
-    slow = feed.HostData(lambda: Slow())
+    slow = data_feed.HostData(lambda: Slow())
     assert loop.train(toy.experiment(data=slow, log=log, devices=2), tmp_path) == 0
     lines = [line for line in _lines(tmp_path) if "step_s" in line]
     assert len(lines) == toy.STEPS - 1  # nothing is known of the first
@@ -142,14 +142,14 @@ class Slow(toy.Loader):
 
 def test_every_zero_steps_means_only_at_the_end(tmp_path):
     log = toy.writer.LogConfig(every=0, pictures_every=0, tensorboard=False)
-    e = toy.experiment(steps=3, log=log, checkpoint=loop.CheckpointConfig(every=0))
+    e = toy.experiment(steps=3, log=log, checkpoint=setup.CheckpointConfig(every=0))
     assert loop.train(e, tmp_path) == 0
     assert len(_losses(tmp_path)) == 1
     assert len([path for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()]) == 1
 
 
 def test_bad_batches_are_skipped_and_counted(undisturbed, tmp_path):
-    data = feed.HostData(lambda: toy.Loader(poison=(2, 3)))
+    data = data_feed.HostData(lambda: toy.Loader(poison=(2, 3)))
     assert loop.train(toy.experiment(data=data), tmp_path) == 0
     lines = [line for line in _lines(tmp_path) if "skipped" in line]
     assert [line["skipped"] for line in lines] == [0, 0, 1, 1] + [0] * 8
@@ -157,7 +157,7 @@ def test_bad_batches_are_skipped_and_counted(undisturbed, tmp_path):
 
 
 def test_many_bad_batches_end_the_run_naming_step_and_leaf(tmp_path):
-    data = feed.HostData(lambda: toy.Loader(poison=range(2, 99)))
+    data = data_feed.HostData(lambda: toy.Loader(poison=range(2, 99)))
     with pytest.raises(
         errors.UserError, match="step 2: loss or gradient not finite.* clips 16 to 23 .*mix/kernel"
     ) as caught:
@@ -182,31 +182,34 @@ def test_workdir_in_use_is_refused(tmp_path):
 
 def test_step_donates_its_state_and_freezes_what_is_frozen():
     e = toy.experiment()
-    like = loop.abstract_state(e)
-    step = loop.steps.make_step(e.task, e.optimizer)
-    host = feed.make_feed(e.data, step, e.mesh, like)
-    state = loop.initial_state(e, like)
+    like = setup.abstract_state(e)
+    host = data_feed.make_feed(e.data, setup.make_step(e), e.mesh, like)
+    state = setup.initial_state(e, like)
     held, old = np.asarray(state.frozen["held"]["kernel"]).copy(), state.params["mix"]["kernel"]
     state, _ = host(state)
     assert old.is_deleted()
     assert np.array_equal(state.frozen["held"]["kernel"], held)
-    assert not any("held" in path for path in loop.states.leaf_paths(state.opt_state))
+    assert not any("held" in path for path in states.leaf_paths(state.opt_state))
     assert int(state.aux["seen"]["count"]) == 1 and jax.tree.leaves(state.ema)
 
 
 def test_init_from_fills_named_parts_and_refuses_misfits(undisturbed, tmp_path):
     given = checkpoint.load_variables(undisturbed)
-    start = loop.CheckpointConfig(init_from={"mix": f"{undisturbed}:mix"})
+    start = setup.CheckpointConfig(init_from={"mix": f"{undisturbed}:mix"})
+    e = toy.experiment(steps=0, checkpoint=start, load=checkpoint.load_variables)
+    with pytest.raises(errors.UserError, match="leaves 1 frozen .* held/kernel.*held=random"):
+        loop.train(e, tmp_path / "drawn")
+    start = setup.CheckpointConfig(init_from={"mix": f"{undisturbed}:mix", "held": "random"})
     e = toy.experiment(steps=0, checkpoint=start, load=checkpoint.load_variables)
     assert loop.train(e, tmp_path) == 0
     mine = checkpoint.load_variables(tmp_path)["params"]
     assert np.array_equal(mine["mix"]["kernel"], given["params"]["mix"]["kernel"])
     assert not np.array_equal(mine["shift"], given["params"]["shift"])
-    state = loop.initial_state(e, loop.abstract_state(e))
-    whole = {"params": loop.states.merge(state.params, state.frozen)}
+    state = setup.initial_state(e, setup.abstract_state(e))
+    whole = {"params": states.merge(state.params, state.frozen)}
     with pytest.raises(
         errors.UserError, match=r"mix/kernel .* float32\[64, 128\].*float32\[3, 3\]"
     ):
-        loop.initial.graft(whole, given, loop.initial.Source("mix", "x", "held"))
+        initial.load_partial(whole, given, initial.Source("mix", "x", "held"))
     with pytest.raises(errors.UserError, match="no name of x fits under 'nowhere'"):
-        loop.initial.graft(whole, given, loop.initial.Source("nowhere", "x", ""))
+        initial.load_partial(whole, given, initial.Source("nowhere", "x", ""))

@@ -7,9 +7,8 @@ import pytest
 
 from daflow_jax import experiment
 from daflow_jax.experiment import config_file
-from daflow_jax.plan import program
 from daflow_jax.profiling import flops
-from daflow_jax.train import loop, model_flops
+from daflow_jax.train import model_flops, setup
 
 SMALL = [
     "--config.model.dit.depth=2",
@@ -26,10 +25,10 @@ def counted(*overrides):
     config = config_file.read("configs/daflow/lift.py", [*SMALL, *overrides])
     e = experiment.build(config, jax.devices()[:4])
     with jax.set_mesh(e.mesh):
-        state = loop.abstract_state(e)
-        batch = program.batch(e)
+        state = setup.abstract_state(e)
+        batch = setup.batch_spec(e)
         per_step = model_flops.per_step(e.task, e.optimizer, state, batch)
-        return per_step, flops.count(loop.make_step(e), state, batch)
+        return per_step, flops.count(setup.make_step(e), state, batch)
 
 
 def test_recomputed_work_and_meshes_are_left_out():

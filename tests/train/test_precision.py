@@ -10,9 +10,9 @@ import pytest
 from jax.extend import core
 
 from daflow_jax import errors, experiment, models, precision, tasks
-from daflow_jax.tasks import batch as batches
-from daflow_jax.train import checkpoint, loop
-from tests import tiny
+from daflow_jax.train import checkpoint, loop, setup
+from daflow_jax.train import state as states
+from tests import batches, tiny
 from tests.train import toy
 
 F32, BF16 = np.dtype(np.float32), np.dtype(jnp.bfloat16)
@@ -230,6 +230,7 @@ def _config(value, **parts):
         "optimizer": {"lr": 1e-4, "train": "flow", "ema_decay": 0.9},
         "data": {"scene": {"height": 128, "width": 128, "frames": 3}},
         "train": {"steps": 4, "batch_size": 8},
+        "checkpoint": {"init_from": "random"},
         "precision": value,
     } | parts
 
@@ -237,21 +238,21 @@ def _config(value, **parts):
 def test_a_frozen_backbone_rests_in_bfloat16_without_optimiser_state():
     islands = ("backbone/dit/time_embed/.*",)
     e = experiment.build(_config({"policy": "bf16_frozen", "float32": islands}))
-    like = loop.abstract_state(e)
-    held = loop.states.leaf_paths(like.frozen)
+    like = setup.abstract_state(e)
+    held = states.leaf_paths(like.frozen)
     formats = dict(zip(held, (x.dtype for x in jax.tree.leaves(like.frozen)), strict=True))
     exact = {path for path, dtype in formats.items() if dtype == F32}
     assert exact == {path for path in held if path.startswith("backbone/dit/time_embed/")}
     assert exact and set(formats.values()) == {F32, BF16}
     for tree in (like.params, like.ema, like.opt_state):
-        assert not any("backbone" in path for path in loop.states.leaf_paths(tree))
+        assert not any("backbone" in path for path in states.leaf_paths(tree))
         assert all(x.dtype != BF16 for x in jax.tree.leaves(tree))
 
 
 def test_wrong_islands_are_refused_when_the_state_is_laid_out():
     e = experiment.build(_config({"policy": "bf16_mixed", "float32": ("flwo/.*",)}))
     with pytest.raises(errors.UserError, match="'flwo/.*': matches no parameter"):
-        loop.abstract_state(e)
+        setup.abstract_state(e)
 
 
 def test_islands_reach_into_loops_over_blocks_that_are_recomputed():
@@ -272,15 +273,15 @@ def test_islands_reach_into_loops_over_blocks_that_are_recomputed():
 
 
 def _toy(steps, **parts):
-    leaves = loop.states.Leaves(frozen=("held/.*",), policy=precision.parse("bf16_frozen"))
-    return toy.experiment(steps=steps, leaves=leaves, **parts)
+    held = states.ParameterPartition(frozen=("held/.*",), policy=precision.parse("bf16_frozen"))
+    return toy.experiment(steps=steps, partition=held, **parts)
 
 
 def test_runs_in_16_bits_start_from_float32_resume_and_export(tmp_path):
     assert loop.train(toy.experiment(steps=2), tmp_path / "exact") == 0
-    start = loop.CheckpointConfig(every=3, init_from=str(tmp_path / "exact"))
+    start = setup.CheckpointConfig(every=3, init_from=str(tmp_path / "exact"))
     load, saved = checkpoint.load_variables, []
-    options: dict = dict(checkpoint=start, load=load, save=lambda *given: saved.append(given[1]))
+    options: dict = dict(checkpoint=start, load=load, save=lambda *given: saved.append(given[2]))
     for folder, lengths in (("whole", (6,)), ("parts", (3, 6))):
         for steps in lengths:
             assert loop.train(_toy(steps, **options), tmp_path / folder) == 0

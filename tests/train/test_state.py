@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from daflow_jax import errors, experiment, models, precision, pretrained
-from daflow_jax.train import loop, optimizer, state
+from daflow_jax.train import optimizer, setup, state
 from tests import tiny
 
 PARAMS = {"backbone": {"a": {"kernel": 1}, "b": {"kernel": 2}}, "head": {"backbone": 3}}
@@ -23,11 +23,11 @@ def _paths(tree):
 
 
 def test_split_follows_whole_paths_and_merge_undoes_it():
-    trained, frozen = state.split(_params(), state.Leaves(frozen=("backbone/.*",)))
+    trained, frozen = state.split(_params(), state.ParameterPartition(frozen=("backbone/.*",)))
     assert _paths(trained) == {"head/backbone"}
     assert _paths(frozen) == {"backbone/a/kernel", "backbone/b/kernel"}
     jax.tree.map(np.testing.assert_array_equal, state.merge(trained, frozen), _params())
-    some = state.Leaves(train=("backbone/.*",), frozen=("backbone/b/.*",))
+    some = state.ParameterPartition(train=("backbone/.*",), frozen=("backbone/b/.*",))
     assert _paths(state.split(_params(), some)[0]) == {"backbone/a/kernel"}
 
 
@@ -42,7 +42,7 @@ def test_split_follows_whole_paths_and_merge_undoes_it():
 )
 def test_patterns_without_effect_are_refused(leaves, message):
     with pytest.raises(errors.UserError, match=message):
-        state.split(_params(), state.Leaves(**leaves))
+        state.split(_params(), state.ParameterPartition(**leaves))
 
 
 def test_formats_at_rest_and_exact_moments_and_averages():
@@ -52,7 +52,7 @@ def test_formats_at_rest_and_exact_moments_and_averages():
         {"params": _params()},
         jax.random.key(0),
         optimizer.make_optimizer(settings, 1),
-        state.Leaves(train=("head/.*", "backbone/b/.*"), policy=policy),
+        state.ParameterPartition(train=("head/.*", "backbone/b/.*"), policy=policy),
     )
     assert new.params["head"]["backbone"].dtype == jnp.bfloat16
     assert new.params["backbone"]["b"]["kernel"].dtype == jnp.float32  # an island
@@ -65,7 +65,7 @@ def test_formats_at_rest_and_exact_moments_and_averages():
 def _trained(config, name):
     patterns = models.trainable_sets(config)[name]
     params = pretrained.abstract_variables(config)["params"]
-    return _paths(state.split(params, state.Leaves(train=patterns))[0]), _paths(params)
+    return _paths(state.split(params, state.ParameterPartition(train=patterns))[0]), _paths(params)
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +103,14 @@ def _config(**parts):
         "optimizer": {"lr": 1e-4},
         "data": {"scene": {"height": 128, "width": 128, "frames": 3}},
         "train": {"steps": 4, "batch_size": 8},
+        "checkpoint": {"init_from": "random"},
     } | parts
 
 
 def test_config_trains_named_sets_and_patterns():
     for value in ("flow", ("flow/.*", "dpt_.*", "fuse/.*")):
         built = experiment.build(_config(optimizer={"lr": 1e-4, "train": value}))
-        like = loop.abstract_state(built)
+        like = setup.abstract_state(built)
         assert set(like.frozen) == {"backbone"} and "backbone" not in like.params
     wrong = _config(optimizer={"lr": 1e-4, "train": "folded_atention"})
     with pytest.raises(errors.UserError, match="optimizer.train.*Did you mean folded_attention"):

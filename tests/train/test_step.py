@@ -12,9 +12,8 @@ import pytest
 from daflow_jax import errors, experiment, models, precision, tasks
 from daflow_jax.models.dit4sr.model import DiTOutput
 from daflow_jax.models.outputs import FlowOutput
-from daflow_jax.tasks import batch as batches
-from daflow_jax.train import data_feed as feed
-from daflow_jax.train import loop, state, step
+from daflow_jax.train import data_feed, setup, state, step
+from tests import batches
 from tests.train import toy
 
 SIZE, CLIPS = (2, 8, 8), 16
@@ -87,14 +86,14 @@ def _stepped(task, accumulate, devices=1):
         devices=devices,
         axes=axes,
         frozen=(),
-        data=feed.HostData(_Rows),
+        data=data_feed.HostData(_Rows),
         example=batches.zeros(1, *SIZE),
-        train=loop.TrainConfig(steps=1, batch_size=CLIPS, accumulate=accumulate),
+        train=setup.TrainConfig(steps=1, batch_size=CLIPS, accumulate=accumulate),
     )
-    like = loop.abstract_state(e)
+    like = setup.abstract_state(e)
     with jax.set_mesh(e.mesh):
-        run = feed.make_feed(e.data, loop.make_step(e), e.mesh, like)
-        return *run(loop.initial_state(e, like)), run
+        run = data_feed.make_feed(e.data, setup.make_step(e), e.mesh, like)
+        return *run(setup.initial_state(e, like)), run
 
 
 def _moment(new):
@@ -127,7 +126,7 @@ def test_batch_statistics_pass_from_part_to_part():
     task = tasks.OpticalFlow(Flow(), iters=3, batch_norm="train")
     new, _, _ = _stepped(task, 4)
     e = toy.experiment(task=task, frozen=(), example=batches.zeros(1, *SIZE))
-    old = loop.initial_state(e, loop.abstract_state(e))
+    old = setup.initial_state(e, setup.abstract_state(e))
     aux, rows = old.aux, _batch()
     for part in range(4):
         rows_of = {key: jnp.asarray(x[part::4]) for key, x in rows.items()}
@@ -139,7 +138,7 @@ def test_batch_statistics_pass_from_part_to_part():
 def test_restoration_leaves_out_what_only_pads():
     task = tasks.Restoration(Denoiser())
     e = toy.experiment(task=task, frozen=(), example=batches.zeros(1, *SIZE))
-    old = loop.initial_state(e, loop.abstract_state(e))
+    old = setup.initial_state(e, setup.abstract_state(e))
     rng = np.random.default_rng(0)
     lq, hq = (rng.random((4, *SIZE, 3), np.float32) for _ in range(2))
     run = jax.jit(step.make_step(task, e.optimizer, accumulate=2))
@@ -161,7 +160,7 @@ def _key(old, part):
 def test_a_bad_part_makes_the_whole_step_a_skipped_one():
     task = FLOW
     e = toy.experiment(task=task, frozen=(), example=batches.zeros(1, *SIZE))
-    old = loop.initial_state(e, loop.abstract_state(e))
+    old = setup.initial_state(e, setup.abstract_state(e))
     rows = _batch()
     rows["lq"][5] = np.nan
     new, metrics = jax.jit(step.make_step(task, e.optimizer, accumulate=4))(old, rows)
@@ -173,7 +172,7 @@ def test_parts_stay_on_their_devices_and_are_written_out_on_cpus():
     _, _, run = _stepped(FLOW, 2, devices=8)
     e = toy.experiment(task=FLOW, frozen=(), example=batches.zeros(1, *SIZE), devices=8)
     with jax.set_mesh(e.mesh):
-        like = loop.abstract_state(e)
+        like = setup.abstract_state(e)
         text = run.jitted.lower(like, _batch()).compile().as_text()
     moves = set(re.findall(r" (all-gather|all-to-all|collective-permute)\(", text))
     assert not moves and " while(" not in text
@@ -198,7 +197,9 @@ def test_bfloat16_parameters_are_updated_in_float32_and_then_rounded():
     policy = precision.parse("bf16")
     e = toy.experiment(frozen=())
     variables = e.task.init(jax.random.key(0), e.example)
-    old = state.create(variables, jax.random.key(1), e.optimizer, state.Leaves(policy=policy))
+    old = state.create(
+        variables, jax.random.key(1), e.optimizer, state.ParameterPartition(policy=policy)
+    )
     exact = state.as_float32(old.params)
     rows = toy.rows(0, 0, 8)
     new, _ = jax.jit(step.make_step(e.task, e.optimizer))(old, rows)

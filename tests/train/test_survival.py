@@ -23,8 +23,8 @@ def undisturbed(tmp_path_factory):
 
 def _run(workdir, accident: str, *flags, count: int = 2) -> list[tuple[int, str]]:
     devices = 4 // count
-    started = processes.start(launcher.TOY, workdir, count, devices, *flags, ACCIDENT=accident)
-    return processes.finish(started, timeout=120)
+    started = launcher.start(launcher.TOY, workdir, count, devices, *flags, ACCIDENT=accident)
+    return launcher.finish(started, timeout=120)
 
 
 def _same_as(undisturbed, workdir, rel=1e-5):
@@ -59,10 +59,10 @@ def test_a_dead_process_ends_the_other_and_the_run_can_go_on(undisturbed, tmp_pa
 @pytest.mark.parametrize("sleeps, lives", [(1, 0), (0, 1)])
 def test_a_silent_process_ends_the_other(tmp_path, sleeps, lives):
     accident = f"{sleeps}:7:{int(signal.SIGSTOP)}"
-    started = processes.start(launcher.TOY, tmp_path, 2, 2, "--patience=8", ACCIDENT=accident)
+    started = launcher.start(launcher.TOY, tmp_path, 2, 2, "--patience=8", ACCIDENT=accident)
     started[lives][0].wait(100)
     os.kill(started[sleeps][0].pid, signal.SIGKILL)
-    code, said = processes.finish(started)[lives]
+    code, said = launcher.finish(started)[lives]
     assert code == 3 and f"process {sleeps} was silent for 8 s" in said
 
 
@@ -125,7 +125,7 @@ def _kill(workdir, steps: int, rng, while_saving: bool) -> None:
     finished one.
     """
     lines, before = workdir / "batches", _finished(workdir)
-    started = processes.start(
+    started = launcher.start(
         launcher.TOY, workdir, 1, 1, STEPS=str(steps), PAUSE="0.03", BATCHES=str(lines)
     )
     process, more = started[0][0], rng.randint(0, 8)
@@ -139,7 +139,7 @@ def _kill(workdir, steps: int, rng, while_saving: bool) -> None:
             break
         time.sleep(0.001)
     process.kill()
-    assert processes.finish(started)[0][0] == -signal.SIGKILL
+    assert launcher.finish(started)[0][0] == -signal.SIGKILL
 
 
 def _finished(workdir) -> set[str]:

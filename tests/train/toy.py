@@ -1,4 +1,4 @@
-"""A task without a network, and its data: the loop must need no more than this."""
+"""A task without a network of its own, and its data: the loop must need no more than this."""
 
 import dataclasses
 from pathlib import Path
@@ -9,21 +9,22 @@ import numpy as np
 
 from daflow_jax import sharding
 from daflow_jax.metrics import mean
-from daflow_jax.tasks import base
-from daflow_jax.tasks import batch as batches
-from daflow_jax.train import data_feed as feed
+from daflow_jax.tasks import base, inputs
+from daflow_jax.tasks.inputs import FRAMES
+from daflow_jax.train import data_feed, optimizer, setup, state, writer
 from daflow_jax.train import evaluator as evaluate
-from daflow_jax.train import loop, optimizer, state, writer
 
 SHAPE = (2, 4, 4)  # frames, height, width
 STEPS = 12
 
 
 @dataclasses.dataclass(frozen=True)
-class Toy:
+class Toy(base.BaseTask):
     """Learns hq = lq @ mix + shift from noisy examples; `held` is never used to predict."""
 
     best = "-error"
+    work_unit = "pair"
+    inputs = {"lq": FRAMES, "hq": FRAMES}
 
     def init(self, rng, batch):
         keys = jax.random.split(rng, 3)
@@ -50,9 +51,6 @@ class Toy:
 
     def pictures(self, params, aux, batch, rng):
         return {"lq": np.zeros((4, 4, 3), np.uint8)}
-
-    def update_aux(self, aux, params, step):
-        return aux
 
 
 def rows(seed: int, index: int, size: int) -> dict[str, np.ndarray]:
@@ -88,7 +86,7 @@ def device_rows(constants, step):
 
 def eval_rows():
     yield rows(77, 0, 8)
-    yield batches.pad(rows(77, 1, 3), 8)
+    yield inputs.pad(rows(77, 1, 3), 8)
 
 
 def experiment(*, devices=1, data=None, steps=STEPS, axes=None, frozen=("held/.*",), **parts):
@@ -99,16 +97,16 @@ def experiment(*, devices=1, data=None, steps=STEPS, axes=None, frozen=("held/.*
         config=plain,
         task=Toy(),
         optimizer=optimizer.make_optimizer(settings, steps),
-        data=data or feed.HostData(Loader),
-        example=batches.zeros(8, *SHAPE),
+        data=data or data_feed.HostData(Loader),
+        example=inputs.zeros(Toy.inputs, dict(zip("bfhw", (8, *SHAPE), strict=True))),
         mesh=mesh,
         seed=0,
-        train=loop.TrainConfig(steps=steps, batch_size=8, max_bad_steps=3),
-        leaves=state.Leaves(frozen=frozen),
+        train=setup.TrainConfig(steps=steps, batch_size=8, max_bad_steps=3),
+        partition=state.ParameterPartition(frozen=frozen),
         eval=evaluate.EvalConfig(every=0),
         eval_sets={"toy": eval_rows},
-        checkpoint=loop.CheckpointConfig(every=4),
+        checkpoint=setup.CheckpointConfig(every=4),
         log=writer.LogConfig(every=1, pictures_every=0, tensorboard=False),
         write_image=lambda path, image: Path(path).write_bytes(image.tobytes()),
     )
-    return loop.Experiment(**{**defaults, **parts})
+    return setup.Experiment(**{**defaults, **parts})

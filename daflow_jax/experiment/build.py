@@ -1,0 +1,115 @@
+"""The only reader of a configuration: plain values in, a checked experiment out."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from daflow_jax import models, precision, sharding
+from daflow_jax.experiment import checks, clip_sources, sections, weights
+from daflow_jax.experiment import networks as task_networks
+from daflow_jax.input_pipeline.evaluation import Fit
+from daflow_jax.tasks import base, inputs
+from daflow_jax.train import optimizer, setup, state
+
+
+def build(config: Any, devices: Sequence[jax.Device] | None = None) -> setup.Experiment:
+    """Returns the experiment that `config` (a ConfigDict or nested dict) describes, for `devices`
+    (by default all that JAX has).
+
+    Raises UserError naming the field, the rule and the nearest known name; nothing is trained or
+    loaded.
+    """
+    config = sections.plain(config)
+    sections.check_known("config", config, sections.SECTIONS)
+    parts = {
+        name: sections.section(sections.SETTINGS[name], config, name)
+        for name in ("train", "optimizer", "eval", "checkpoint", "log")
+    }
+    train, optimizing = parts["train"], parts["optimizer"]
+    seed, policy = int(config.get("seed", 0)), precision.parse(config.get("precision", "f32"))
+    kind = task_networks.task_kind(config)
+    networks = task_networks.build_networks(config, kind)
+    task = task_networks.build_task(config, kind, networks, policy)
+    learning = task_networks.train_patterns(optimizing.train, networks)
+    checks.check_frozen(optimizing, parts["checkpoint"].init_from)
+    data, place = sections.data(config, seed)
+    clip_sources.check_place(place, data)
+    data = dataclasses.replace(data, keys=inputs.keys(task.inputs, data.keys))
+    mesh = sharding.make_mesh(config.get("mesh", {"data": -1}), devices)
+    _check(parts, data.scene, mesh, networks)
+    fit = (
+        Fit(*(max(getattr(x, n) for x in networks.values()) for n in Fit._fields))
+        if networks
+        else Fit()
+    )
+    return setup.Experiment(
+        config=_record(config, parts, (data, place), networks, task, mesh),
+        task=task,
+        optimizer=optimizer.make_optimizer(optimizing, train.steps),
+        data=clip_sources.training(place, data, train.batch_size, mesh),
+        mesh=mesh,
+        seed=seed,
+        train=train,
+        example=inputs.zeros(task.inputs, _clip(data.scene), data.keys),
+        partition=state.ParameterPartition(learning, optimizing.frozen, policy),
+        eval=parts["eval"],
+        eval_sets=clip_sources.evaluations(place, data, parts["eval"], train.batch_size, mesh, fit),
+        checkpoint=parts["checkpoint"],
+        log=parts["log"],
+        load=functools.partial(weights.load_variables, networks=networks),
+        save=weights.saver(networks, _names(config, networks), task),
+        write_image=_write_image,
+        compute=policy.compute,
+    )
+
+
+def _check(parts, scene, mesh, networks) -> None:
+    train, found = parts["train"], list(networks.values())
+    checks.check_size(scene, found)
+    sharding.check_batch_size(train.batch_size, mesh)
+    checks.check_mesh(mesh, scene, found)
+    checks.check_calls(train)
+    checks.check_parts(train, mesh)
+
+
+def _clip(scene) -> dict[str, int]:
+    return {"b": 1, "f": scene.frames, "h": scene.height, "w": scene.width}
+
+
+def _names(config, networks) -> dict[str, str]:
+    """Returns the name of every network's architecture by field of the task."""
+    section = {task_networks.MODULE: config.get("model", {}), **config.get("networks", {})}
+    return {field: section[field]["name"] for field in networks}
+
+
+def _record(config, parts, clips, networks, task, mesh) -> dict[str, Any]:
+    """Returns the configuration with every default written out, as the workdir keeps it."""
+    data, place = clips
+    hidden = base.network_fields(type(task))
+    own = dataclasses.fields(task) if dataclasses.is_dataclass(task) else ()
+    fields = {f.name: getattr(task, f.name) for f in own if f.name not in hidden}
+    described = {name: models.to_dict(model) for name, model in networks.items()}
+    model = (
+        {"model": described.pop(task_networks.MODULE)} if task_networks.MODULE in described else {}
+    )
+    return {
+        **{name: dataclasses.asdict(part) for name, part in parts.items()},
+        "data": {"source": place, **dataclasses.asdict(data)},
+        **model,
+        **({"networks": described} if described else {}),
+        "task": {"name": config["task"]["name"], **fields},
+        "seed": data.seed,
+        "precision": config.get("precision", "f32"),
+        "mesh": dict(mesh.shape),
+    }
+
+
+def _write_image(path: Path, image: np.ndarray) -> None:
+    from daflow_jax import io
+
+    io.write_image(path, image)
