@@ -9,8 +9,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from daflow_jax import errors, experiment, models, precision, pretrained, sharding
-from daflow_jax.predict import placement
-from daflow_jax.predict.flow import runner
+from daflow_jax.predict import options, placement
+from daflow_jax.predict.flow import network
 from daflow_jax.profiling import flops
 from daflow_jax.train import data_feed as feeds
 from daflow_jax.train import loop, model_flops
@@ -94,15 +94,15 @@ def predict(
         (abstract := pretrained.abstract_variables(model)),
         place.variables(module, abstract),
     )
-    padded = place.padded((size[0], size[1]), model.multiple)
+    padded = place.grid(model).padded((size[0], size[1]))
     shape = (place.clips_at_once, frames or model.frames, *padded, 3)
-    clips = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=place.clips(shape))
+    clips = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=place.input(shape))
     key = jax.eval_shape(lambda: jax.random.key(0))
     args = like, jax.ShapeDtypeStruct(key.shape, key.dtype, sharding=place.whole()), clips
-    options = runner.Options(iters=model.iters)
-    alone = runner.network(plain, options, placement.Placement(mesh.devices.flat[0]))
+    asked = options.defaults(model, {})
+    alone = network.network(plain, asked, placement.Placement(mesh.devices.flat[0]))
     return Planned(
-        jax.jit(runner.network(module, options, place)),
+        jax.jit(network.network(module, asked, place)),
         args,
         mesh,
         {"parameters": _share(like), "batch": _share(clips)},

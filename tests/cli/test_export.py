@@ -7,27 +7,26 @@ import jax
 import numpy as np
 from jax import export
 
+from daflow_jax import api
 from daflow_jax.io import image
-from daflow_jax.predict.flow import coarse_to_fine
+from daflow_jax.ops import coarse_to_fine
 from tests import tiny
 
 
 def test_the_artefact_gives_the_flow_of_the_model(daflow, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(coarse_to_fine, "SMALLEST", 80)  # so that 90 x 108 comes first
-    words = ("--size", "100x120", "--scales", 0.9, "--out", "served")
+    monkeypatch.setattr(coarse_to_fine, "SMALLEST", 50)  # so that 60 x 72 comes first
+    words = ("--size", "100x120", "--scales", "0.6,0.9", "--out", "served")
     code, out, err = daflow("export", "--model", model, *words)
     assert code == 0 and "flow.stablehlo" in out, err
     signature = json.loads((tmp_path / "served/signature.json").read_text())
     assert signature["inputs"][0]["shape"] == [1, 2, 100, 120, 3]
-    assert signature["scales"] == [0.9]
+    assert signature["scales"] == [0.6, 0.9] and signature["iters"] == tiny.ITERS
     assert signature["outputs"][0]["shape"] == [1, 1, 100, 120, 2]
     frames = tiny.frames(2)
     blob = bytearray((tmp_path / "served/flow.stablehlo").read_bytes())
     served = jax.jit(export.deserialize(blob).call)((frames / np.float32(255))[None])
-    layout = tiny.model().layout
-    tiny.model().layout = layout._replace(bucket=8, scales=(0.9,))
-    expected = tiny.model()((frames[0], frames[1]))
-    tiny.model().layout = layout
+    sized = api.load(model, layout=api.Layout(scales=(0.6, 0.9)))
+    expected = sized((frames[0], frames[1]))
     assert np.abs(expected - tiny.model()((frames[0], frames[1]))).max() > 1e-2
     np.testing.assert_allclose(served[0, 0], expected, atol=1e-4)
 
@@ -41,9 +40,14 @@ def test_the_example_beside_it_runs(daflow, model, tmp_path, capsys):
 def test_bad_usage_is_one_line(daflow, model):
     code, _, err = daflow("export", "--model", model, "--size", "128")
     assert code == 2 and "'128' is not HEIGHTxWIDTH" in err
-    words = ("export", "--model", model, "--size", "128x128", "--platforms", "abacus")
+    words = ("export", "--model", model, "--size", "128x128", "--platforms", "abacus", "--quiet")
     code, _, err = daflow(*words)
     assert code == 2 and "--platforms abacus" in err and err.count("\n") == 1
+    code, _, err = daflow("export", "--model", model, "--format", "folder", "--slim")
+    assert code == 2 and "has nothing that could be left out. Leave --slim out" in err
+    words = ("--format", "folder", "--denoise-steps", 2)
+    code, _, err = daflow("export", "--model", model, *words)
+    assert code == 2 and "denoise_steps: is not an option of" in err
 
 
 def test_slim_folder_is_smaller_and_gives_flow(daflow, tmp_path):

@@ -29,12 +29,12 @@ def clip(tmp_path):
 def test_a_folder_gives_frames_and_manifest(daflow, clip, restorer, tmp_path):
     code, out, err = daflow("restore", clip, "--model", restorer, "--out", "o")
     assert code == 0 and "o/clip/0001.png: 4 frames" in out
-    assert "compiling for 32x48 (3 frames) ..." in err and "32x48, 3 frames, about" in err
+    assert "compiling for 30x41 (3 frames) ..." in err and "30x41, 3 frames, about" in err
     written = [image.read_image(tmp_path / f"o/clip/000{i}.png") for i in (1, 2, 3, 4)]
     expected = daflow_jax.restore(FRAMES, restorer)
     np.testing.assert_allclose(np.stack(written) / 255, expected, atol=0.51 / 255)
     manifest = json.loads((tmp_path / "o/manifest.json").read_text())
-    assert manifest["model"]["name"] == "tiny-restorer" and manifest["options"]["steps"] == 1
+    assert manifest["model"]["name"] == "tiny-restorer" and manifest["options"]["steps"] is None
     again = daflow("restore", clip, "--model", restorer, "--out", "o", "--skip-existing")
     assert again[0] == 0 and "compiling" not in again[2]
     assert daflow("restore", clip, "--model", restorer, "--out", "o")[0] == 2
@@ -67,7 +67,7 @@ def test_one_image_and_guidance_with_stored_prompts(daflow, clip, restorer, tmp_
 def test_bad_usage_is_one_line_and_code_2(daflow, clip, restorer, model, tmp_path):
     cases = [
         (("--model", restorer, "--guidance", 4), "guidance 4: leads towards a positive prompt"),
-        (("--model", model), "is a raft model, which has no restorer"),
+        (("--model", model), "is a flow model (raft) and has no restoration model"),
         (("--model", restorer, "--steps", 0), "'0' is not a whole number from 1 up"),
         (("--model", "nonsense"), "is no model folder and no known model"),
     ]
