@@ -7,11 +7,11 @@ import numpy as np
 from daflow_jax.errors import UserError
 
 TAG = struct.pack("<f", 202021.25)  # reads "PIEH"
-UNKNOWN = 1e9  # Middlebury's rule: a component beyond it is unknown; written as 1e10
+UNKNOWN = 1e9  # Middlebury's rule: a component as large is unknown; written as 1e10
 
 
-def decode(data: bytes, where: object) -> tuple[np.ndarray, np.ndarray]:
-    """Returns flow float32 (h, w, 2) and valid bool (h, w); unknown pixels are 0 in the flow."""
+def decode(data: bytes, where: object) -> np.ndarray:
+    """Returns flow float32 (h, w, 2), `UNKNOWN` or more where unknown."""
     if data[:4] != TAG:
         rule = f"starts with {data[:4]!r}; a .flo file starts with b'PIEH'"
         raise UserError(where, rule, "Is it big-endian or another format? Rename or convert it")
@@ -22,9 +22,7 @@ def decode(data: bytes, where: object) -> tuple[np.ndarray, np.ndarray]:
     if width < 1 or height < 1 or len(data) != need:
         rule = f"{len(data)} bytes; its header says {width}x{height}, which is {need} bytes"
         raise UserError(where, rule, "The file is cut or damaged: copy it again")
-    flow = np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2).astype(np.float32)
-    valid = np.all(np.abs(flow) <= UNKNOWN, axis=-1)  # false for NaN as well
-    return np.where(valid[..., None], flow, np.float32(0)), valid
+    return np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2)
 
 
 def encode(flow: np.ndarray) -> bytes:

@@ -1,13 +1,25 @@
 """Pictures to and from RGB arrays."""
 
 import os
+import struct
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from daflow_jax.errors import UserError
-from daflow_jax.io import atomic
+from daflow_jax.io import (
+    atomic,
+    exr_file,
+    limits,
+    netpbm,
+    orientation,
+    picture_header,
+    quiet,
+    tiff_header,
+)
+from daflow_jax.io.picture_header import Header
+from daflow_jax.io.regular_file import read_bytes
 
 EXTENSIONS = (
     ".png",
@@ -21,50 +33,111 @@ EXTENSIONS = (
     ".pgm",
     ".avif",
     ".jp2",
+    ".exr",
 )
+_PNG, _JPEG, _BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"
+_J2K = b"\0\0\0\x0cjP  \r\n"
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1")
+_REMEDY = "Copy or download it again"
 
-_ENDINGS = {  # what a complete file of the kind ends with; OpenCV fills a missing rest with grey
-    b"\x89PNG\r\n\x1a\n": b"IEND\xaeB`\x82",
-    b"\xff\xd8\xff": b"\xff\xd9",
-}
+__all__ = [
+    "EXTENSIONS", "decode", "decode_all", "decode_rgb", "encode", "header", "is_image",
+    "read_bytes", "read_image", "read_mask", "write_image",
+]  # fmt: skip
 
 
-def read_bytes(path: str | Path) -> bytes:
-    """Returns the content of `path`; a missing, empty or unreadable file is a `UserError`."""
-    path = Path(path)
-    if path.is_dir():
-        raise UserError(path, "is a folder where a file is needed", "Name a file in it")
+def header(data: bytes, where: object) -> Header | None:
+    """Returns what the header of a picture says; None for a kind that is not known.
+
+    A truncated or damaged file, and one that declares more than `limits` allow, is a `UserError`.
+    """
+    found = _header(data, where)
+    if found and found.width:
+        limits.check_size(where, found.width, found.height)
+        if found.unpacked > 1100 * found.packed + 4096:  # deflate reaches 1032
+            raise picture_header.truncated(where)
+    return found
+
+
+def _header(data: bytes, where: object) -> Header | None:
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(path, "not found", "Check the name") from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(path, f"cannot be read ({reason})", "Check its permissions") from error
-    if not data:
-        raise UserError(path, "empty file", "Copy or download it again")
-    return data
+        if data.startswith(_PNG):
+            return picture_header.png(data, where)
+        if data.startswith(_JPEG):
+            return picture_header.jpeg(data, where)
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            return picture_header.webp(data, where)
+        if data.startswith(tiff_header.MAGICS):
+            tiff = tiff_header.parse(data, where)
+            return Header(*tiff.size, tiff.orientation, tiff.pictures)
+        if data.startswith(_BMP):
+            return picture_header.bmp(data, where)
+        if data[4:8] == b"ftyp" or data.startswith(_J2K):
+            return picture_header.iso(data, where)
+    except struct.error:
+        raise picture_header.truncated(where) from None
+    return None
 
 
 def decode(data: bytes, where: object) -> np.ndarray:
-    """Returns `data` decoded as stored: uint8 or uint16, (h, w) or (h, w, c) in OpenCV's BGR order.
+    """Returns `data` decoded as stored: (h, w) or (h, w, c) in OpenCV's BGR order, not turned.
 
-    `where` names the source in the `UserError` raised for unreadable or truncated data.
+    `where` names the source in the `UserError` raised for unreadable, damaged or truncated data,
+    and for data that holds more than one picture.
     """
-    for magic, ending in _ENDINGS.items():
-        if data.startswith(magic) and ending not in data[len(magic) :]:
-            raise UserError(where, "truncated image", "Copy or download it again")
-    pixels = _quiet_decode(data)
-    if pixels is None:
-        known = " ".join(EXTENSIONS)
-        raise UserError(where, "not a readable image", f"Convert it to one of {known}")
+    return _decode(data, where, header(data, where))
+
+
+def _decode(data: bytes, where: object, head: Header | None) -> np.ndarray:
+    if netpbm.is_netpbm(data):
+        return netpbm.decode(data, where)
+    if data.startswith(exr_file.MAGIC):
+        return exr_file.decode_picture(data, where)[..., ::-1]
+    if head and head.pictures > 1:
+        rule = f"holds {head.pictures} pictures where one is needed"
+        raise UserError(where, rule, "Name the file itself as a clip, or split it")
+    pixels, damage = quiet.call(lambda: _imdecode(_as_stored(data, where)))
+    _check(pixels, damage, data, where, head)
     return pixels
 
 
-def _quiet_decode(data: bytes) -> np.ndarray | None:
-    previous = cv2.utils.logging.setLogLevel(
-        0
-    )  # its warnings on stderr would break the one-line rule
+def decode_all(data: bytes, where: object) -> list[np.ndarray]:
+    """Returns all pictures of an animation or of a file with pages as RGB, turned upright."""
+    head = header(data, where)
+    if head is None or head.pictures == 1:
+        return [decode_rgb(data, where)]
+    limits.check_size(where, head.width, head.height, head.pictures)
+    stored = _as_stored(data, where)
+    (done, found), damage = quiet.call(lambda: _imdecode_all(stored))
+    _check(found[0] if done and found else None, damage, data, where, head)
+    turn = 1 if orientation.is_kept() else head.orientation
+    return [np.ascontiguousarray(orientation.apply(_rgb(p, where), turn)) for p in found]
+
+
+def _check(pixels, damage: str, data: bytes, where: object, head: Header | None) -> None:
+    """Raises what is wrong with data that could not be decoded, or only with damage."""
+    if damage:
+        raise UserError(where, f"damaged image ({damage})", _REMEDY)
+    if pixels is not None:
+        return
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC:
+        raise UserError(where, "HEIC pictures are not read", "Convert it to .png or .jpg")
+    if head:
+        raise UserError(where, "damaged or truncated image", _REMEDY)
+    known = " ".join(EXTENSIONS)
+    raise UserError(where, "not a readable image", f"Convert it to one of {known}")
+
+
+def _as_stored(data: bytes, where: object) -> bytes:
+    """Returns data that OpenCV decodes without turning it, as it does for TIFF alone."""
+    if not data.startswith(tiff_header.MAGICS):
+        return data
+    tiff = tiff_header.parse(data, where)
+    return tiff_header.upright(data, tiff) if tiff.orientation != 1 else data
+
+
+def _imdecode(data: bytes) -> np.ndarray | None:
+    previous = cv2.utils.logging.setLogLevel(0)  # its warnings would break the one-line rule
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
@@ -73,24 +146,43 @@ def _quiet_decode(data: bytes) -> np.ndarray | None:
         cv2.utils.logging.setLogLevel(previous)
 
 
+def _imdecode_all(data: bytes) -> tuple[bool, list[np.ndarray]]:
+    previous = cv2.utils.logging.setLogLevel(0)
+    try:
+        done, found = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        return done, list(found)
+    except cv2.error:
+        return False, []
+    finally:
+        cv2.utils.logging.setLogLevel(previous)
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """Returns the picture as RGB (h, w, 3), uint8 or uint16 as stored.
 
-    Grey is repeated to three channels, alpha is dropped.
+    Grey is repeated to three channels, alpha is dropped. The picture is turned as a viewer shows it
+    (Exif, AVIF's rotation), unless `orientation.keep_stored` says otherwise. OpenEXR is read as
+    uint16 with the curve of sRGB.
     """
     return decode_rgb(read_bytes(path), path)
 
 
 def decode_rgb(data: bytes, where: object) -> np.ndarray:
     """Returns the bytes of a picture as RGB (h, w, 3), as `read_image` does."""
-    pixels = decode(data, where)
+    head = header(data, where)
+    pixels = _rgb(_decode(data, where, head), where)
+    if head and not orientation.is_kept():
+        pixels = orientation.apply(pixels, head.orientation)
+    return np.ascontiguousarray(pixels)
+
+
+def _rgb(pixels: np.ndarray, where: object) -> np.ndarray:
     if pixels.dtype not in (np.uint8, np.uint16):
         rule = f"{pixels.dtype} pixels; images hold 8 or 16 bits"
         raise UserError(where, rule, "Convert it to a 16-bit .png")
     if pixels.ndim == 2:
         pixels = pixels[..., None]
-    colour = pixels[..., 2::-1] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, -1)
-    return np.ascontiguousarray(colour)
+    return pixels[..., 2::-1] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, -1)
 
 
 def read_mask(path: str | Path) -> np.ndarray:

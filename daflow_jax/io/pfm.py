@@ -3,23 +3,32 @@
 The sign of the scale tells the byte order: negative = little-endian.
 """
 
+import math
 import re
 
 import numpy as np
 
 from daflow_jax.errors import UserError
 
-_HEADER = re.compile(rb"(P[Ff])\s+(\d+)\s+(\d+)\s+([-+]?[\d.eE+-]+)\r?\n")
+_GAP = rb"(?:[ \t\r\n]+|#[^\n]*\n)+"  # white space and comments
+_NUMBER = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+_HEADER = re.compile(
+    rb"(P[Ff])" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})" + _GAP + _NUMBER + rb"[ \t]*\r?\n"
+)
+_LONGEST = 4096  # bytes of a header
 
 
 def decode(data: bytes, where: object) -> np.ndarray:
     """Returns float32 (h, w, 3) or (h, w, 1), rows from the top down."""
-    header = _HEADER.match(data)
+    header = _HEADER.match(data[:_LONGEST])
     if header is None:
         rule = f"starts with {data[:12]!r}; a .pfm file starts with PF, width, height and scale"
         raise UserError(where, rule, "The file is damaged or of another format: convert it")
     channels = 3 if header[1] == b"PF" else 1
     width, height, scale = int(header[2]), int(header[3]), float(header[4])
+    if not math.isfinite(scale) or scale == 0:
+        rule = f"its scale is {header[4].decode()}; the sign says the byte order"
+        raise UserError(where, rule, "The file is damaged: write it again")
     need = header.end() + 4 * width * height * channels
     if not need == len(data) or width * height == 0:
         rule = f"{len(data)} bytes; its header says {width}x{height}x{channels}: {need} bytes"

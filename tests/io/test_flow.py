@@ -118,7 +118,7 @@ BROKEN = {
     "a.npy": (b"no numpy", "not a readable NumPy file"),
     "a.npz": (b"PK\x03\x04 no zip", "not a readable NumPy file"),
     "empty.flo": (b"", "empty file"),
-    "a.exr": (b"x", r".exr is not a flow format. Use one of .flo .png .pfm"),
+    "a.xyz": (b"x", r".xyz is not a flow format. Use one of .flo .png .pfm"),
 }
 
 
