@@ -1,0 +1,91 @@
+"""Decoding that goes on behind damaged packets."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daflow_jax.io.video import container
+from daflow_jax.io.video.clock import Clock
+from daflow_jax.io.video.orientation import UPRIGHT, Orientation
+from daflow_jax.io.video.pace import Pace, Sample, judge, take
+
+
+@dataclasses.dataclass
+class Track:
+    """One open video track, its first packets read.
+
+    Attributes:
+        path: of the file.
+        source: the open container (PyAV).
+        track: its video stream (PyAV).
+        sample: the first packets.
+        pace: what they say about time.
+        laid: how a viewer lays the pictures; known from the first frame on.
+        clock: gives the stamps, and hears of damaged packets.
+        packets: number read so far, without those that an edit list skips.
+        broken: reading ended with an error.
+    """
+
+    path: Path
+    source: Any
+    track: Any
+    laid: Orientation = UPRIGHT
+
+    def __post_init__(self):
+        self.packets, self.broken = 0, False
+        self._rest = self._read()
+        self.sample: Sample = take(self._rest)
+        repeats = container.demuxer_of(self.source) == "avi"
+        self.pace: Pace = judge(self.track, self.sample, repeats)
+        self.clock = Clock(self.pace)
+
+    def frames(self) -> Iterator[Any]:
+        """Yields the good frames (PyAV) in order of display; `clock` hears of the others."""
+        error = container.library(self.path).error
+        for packet in self._all():
+            self.packets += bool(packet.size and not packet.is_discard)
+            try:
+                decoded = packet.decode()
+            except EOFError:
+                return
+            except (error.FFmpegError, OSError):
+                self.clock.lose(packet.pts)
+                continue
+            for frame in decoded:
+                if frame.is_corrupt:
+                    self.clock.lose(frame.pts)
+                else:
+                    yield frame
+
+    def _all(self) -> Iterator[Any]:
+        held = self.sample.packets
+        while held:
+            yield held.pop(0)
+        yield from self._rest
+
+    def _read(self) -> Iterator[Any]:
+        """Yields the packets, the last one empty: it asks the decoder for what it still holds."""
+        error = container.library(self.path).error
+        try:
+            yield from self.source.demux(self.track)
+        except (error.FFmpegError, OSError):
+            self.broken = True
+            yield _flush(self.track)
+
+
+def _flush(track: Any) -> Any:
+    from av import Packet
+
+    packet = Packet()
+    packet.stream = track
+    return packet
+
+
+def luma(path: Path) -> Iterator[np.ndarray]:
+    """Yields the brightness of the frames as stored, uint8 (h, w)."""
+    with container.opened(path) as (source, video):
+        for frame in Track(path, source, video).frames():
+            yield frame.to_ndarray(format="gray")
