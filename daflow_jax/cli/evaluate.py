@@ -1,34 +1,35 @@
-"""`daflow eval`: errors of methods on pairs with true flow, clean and degraded."""
+"""`daflow eval`: its options, and which kind of evaluation they ask for."""
 
 import argparse
-import json
 import sys
-from pathlib import Path
 
-from daflow_jax import DEFAULT_MODEL, errors
-from daflow_jax.cli import call_options, console, options
+from daflow_jax import errors
+from daflow_jax.cli import call_options, options
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the verb and its options."""
     parser = subparsers.add_parser(
         "eval",
-        help="errors of models, baselines or stored flow on pairs with true flow",
+        help="errors of models, baselines or stored flow, clean and degraded",
         description=(
             "PAIRS is a folder DATASET/NAME/{frame1.png,frame2.png,flow.flo,meta.json}. Averages "
             "are means of pairs per data set, then over data sets; intervals are a 95 % bootstrap "
             "over clips. With clean and degraded frames R is the distance between both estimates "
-            "(RobustSpring). --submission writes the files that a benchmark's server takes."
+            "(RobustSpring). --submission writes the files that a benchmark's server takes. With a "
+            "model that restores, PAIRS are clean clips, and PSNR and SSIM are measured."
         ),
         **options.examples(
             "daflow eval pairs --baseline zero,dis,farneback --degrade combined:3,h264:4",
             "daflow eval MPI-Sintel --layout sintel:final --predictions daflow_out --limit 10",
             "daflow eval MPI-Sintel --submission sintel --model raft --iters 32 --init warm",
+            "daflow eval clips/ --model my_restorer --degrade combined:3 --steps 4",
         ),
     )
-    parser.add_argument("pairs", nargs="+", metavar="PAIRS", help="folders of pairs")
+    parser.add_argument("pairs", nargs="+", metavar="PAIRS", help="folders of pairs, or clips")
     options.add_common(parser, "daflow_eval")
     options.add_model(parser, many=True)
+    call_options.add(parser.add_argument_group("models that restore"), "restoration")
     options.add_layout(parser)
     parser.add_argument(
         "--layout",
@@ -69,38 +70,42 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing results."""
-    from daflow_jax import evaluate
-    from daflow_jax.evaluate import pictures
+    from daflow_jax.cli import evaluate_flow, evaluate_restoration, submission
 
     if args.submission:
-        from daflow_jax.cli import submission
-
         return submission.run(args)
     if args.init == "warm":
         rule = "pairs do not follow each other"
         raise errors.UserError("--init warm", rule, "Use it with --submission sintel")
-    degradations = parse_degradations(args)
-    pairs = evaluate.read_pairs(args.pairs, args.layout, args.limit)
-    options.start(args)
-    log = console.Console(args.quiet)
-    methods = _methods(args, log)
-    if args.min_epe_drop is not None and len(methods) < 2:
-        raise errors.UserError("--min-epe-drop", "needs a second method", "Add --baseline dis")
-    with console.Progress(log, "eval", "pairs", len(pairs)) as progress:
-        results = evaluate.run(
-            pairs,
-            methods,
-            degradations,
-            name=", ".join(args.pairs),
-            exclude=split(args.exclude),
-            seed=args.seed,
-            progress=lambda done, total: progress.step(),
-            on_failure=lambda name, error: print(f"daflow: error: {error}", file=sys.stderr),
-        )
-    record = results.save(args.out, command(), args.device)
-    pictures.write(Path(args.out) / "worst", results.worst(args.worst))
-    print(json.dumps(record) if args.json else results.table())
-    return _verdict(args, results) or (5 if results.failures else 0)
+    kinds = {_kind(name) for name in args.model or []}
+    if len(kinds) > 1:
+        rule = f"names models of several kinds: {' and '.join(sorted(kinds))}"
+        raise errors.UserError("--model", rule, "Evaluate them one after the other")
+    if kinds == {"restoration"}:
+        return evaluate_restoration.run(args)
+    return evaluate_flow.run(args)
+
+
+def _kind(name: str) -> str:
+    """Returns the kind of a model, read from its config.json alone."""
+    from daflow_jax import models, pretrained
+
+    family = pretrained.read_meta(pretrained.resolve(name))["arch"].get("family")
+    entry = models.ENTRIES.get(family)
+    return entry.kind if entry else "unknown"  # loading it says what is wrong
+
+
+def refuse(args: argparse.Namespace, names: tuple[str, ...], rule: str, remedy: str) -> None:
+    """Raises UserError for the first of these options that the command line gives."""
+    for name in names:
+        if getattr(args, name):
+            raise errors.UserError("--" + name.replace("_", "-"), rule, remedy)
+
+
+def report_failure(name: str, error: errors.UserError) -> None:
+    """Writes what is wrong with an item that is left out."""
+    del name
+    print(f"daflow: error: {error}", file=sys.stderr)
 
 
 def command() -> str:
@@ -126,37 +131,3 @@ def parse_degradations(args: argparse.Namespace) -> list:
     if not found:
         raise errors.UserError("--no-clean", "leaves nothing to evaluate", "Add --degrade h264:3")
     return found
-
-
-def _methods(args, log):
-    from daflow_jax.evaluate import methods, predictions
-
-    found = [predictions.of_folder(args.predictions)] if args.predictions else []
-    names = args.model or ([] if args.predictions or args.baseline else [DEFAULT_MODEL])
-    for name in names:
-        model = options.load(args, name, log.note)
-        found.append(methods.of_model(model, **call_options.chosen(args, "flow")))
-    return found + [methods.of_baseline(name) for name in split(args.baseline)]
-
-
-def _verdict(args, results) -> int:
-    """Returns 4 after naming the first threshold that failed, else 0."""
-    first, *others = (method.name for method in results.methods)
-    for degradation in results.scores:
-        epe = results.epe(first, degradation)
-        if args.max_epe is not None and epe > args.max_epe:
-            return _failed(f"{degradation}: EPE of {first} is {epe:.3f}, above {args.max_epe:g}")
-        if args.min_epe_drop is not None:
-            other = results.epe(others[0], degradation)
-            if epe > (1 - args.min_epe_drop) * other:
-                share = 1 - epe / other if other else 0.0
-                return _failed(
-                    f"{degradation}: {first} is {share:.1%} below {others[0]}, "
-                    f"less than {args.min_epe_drop:.1%}"
-                )
-    return 0
-
-
-def _failed(text):
-    print(f"daflow: threshold failed: {text}.", file=sys.stderr)
-    return 4

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
             warm_start=args.init == "warm",
             limit=args.limit,
             progress=lambda done, total: progress.step(),
-            on_failure=lambda name, error: print(f"daflow: error: {error}", file=sys.stderr),
+            on_failure=evaluate.report_failure,
             **call_options.chosen(args, "flow"),
         )
     record = submission.save(args.out, summary, evaluate.command(), args.device)
@@ -37,11 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args):
     names = ("baseline", "predictions", "degrade", "no_clean", "exclude", "max_epe")
-    given = [name for name in names if getattr(args, name)]
-    if given:
-        option = "--" + given[0].replace("_", "-")
-        rule = "has no meaning where no true flow is known"
-        raise errors.UserError(option, rule, "Leave it out with --submission")
+    rule = "has no meaning where no true flow is known"
+    evaluate.refuse(args, names, rule, "Leave it out with --submission")
     if len(args.model or []) > 1:
         rule = f"{len(args.model)} models; a submission is of one"
         raise errors.UserError("--model", rule, "Name one, with an --out of its own")

@@ -18,6 +18,7 @@
     print(worst.name, worst.epe, worst.picture.shape)
 
 Methods are also names of models ("raft-small"), loaded ones (`daflow_jax.load`) and `Method`s.
+`evaluate.run_restoration(clips, methods, degradations)` measures restorers by PSNR and SSIM.
 """
 
 import importlib
@@ -26,9 +27,11 @@ from typing import Any
 _HOMES = {  # public name: where it is defined
     "Degradation": "degradations.Degradation",
     "Method": "methods.Method",
+    "RestorationResults": "restoration_results.RestorationResults",
     "Results": "results.Results",
     "read_pairs": "pairs.read",
     "run": "flow.run",
+    "run_restoration": "restoration.run_restoration",
 }
 
 __all__ = [*_HOMES]

@@ -12,6 +12,8 @@ LABELS = {
     "out3": "share of errors above 3 px",
     "out5": "share of errors above 5 px",
     "fl_all": "Fl-all",
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
 }
 
 
@@ -22,13 +24,14 @@ def figure(scores: Mapping[str, Mapping[str, dict[str, Any]]], metric: str = "ep
 
     Args:
         scores: `Results.scores`.
-        metric: one of `LABELS`.
+        metric: one of `LABELS` that the results have.
 
     Raises:
         UserError: an unknown metric, or matplotlib is not installed (code 3).
     """
-    if metric not in LABELS:
-        raise errors.UserError(f"metric {metric}", "is unknown", errors.nearest(metric, LABELS))
+    known = [name for name in LABELS if name in next(iter(next(iter(scores.values())).values()))]
+    if metric not in known:
+        raise errors.UserError(f"metric {metric}", "is unknown", errors.nearest(metric, known))
     if importlib.util.find_spec("matplotlib") is None:
         raise errors.UserError("plot", "needs matplotlib", "Install daflow-jax[plots]", 3)
     from matplotlib.figure import Figure

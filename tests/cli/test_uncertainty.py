@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import traverse_util
@@ -49,7 +50,7 @@ def test_frames_estimated_small_have_the_uncertainty_of_their_own_pixels(model):
     frames = tiny.frames(2, 256, 272)
     unsure = api.load(model, layout=api.Layout(max_size=136))
     result = unsure((frames[0], frames[1]), uncertainty=True)
-    small = resize.resize_align_corners(frames.astype(np.float32) / 255, (128, 136))
+    small = resize.resize_align_corners(jnp.float32(frames) / 255, (128, 136))
     inner = api.load(model)(np.asarray(small), uncertainty=True).uncertainty[0]
     corners, small_corners = np.ix_((0, 255), (0, 271)), np.ix_((0, 127), (0, 135))
     expected = inner[small_corners] + np.log(2)
