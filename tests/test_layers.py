@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("synthetic", "viz"),
     },
     "plan": {
+        "tasks",
         *("experiment", "models", "precision", "predict", "pretrained", "profiling", "sharding"),
         "train",
     },

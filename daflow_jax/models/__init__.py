@@ -26,13 +26,4 @@ __all__ = [
     "to_dict", "trainable_sets", "unpack",
 ]  # fmt: skip
 
-
-def transformer(config):  # TRANSITION: goes when the rooms ask the registry
-    """Returns the configuration of the diffusion transformer inside a model, None without one."""
-    found = part(config, "restoration")
-    return getattr(found[0], "dit", None) if found else None
-
-
-unrolled = stored  # TRANSITION
-
 register_installed()

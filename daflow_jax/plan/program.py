@@ -12,8 +12,9 @@ from daflow_jax import errors, experiment, models, precision, pretrained, shardi
 from daflow_jax.predict import options, placement
 from daflow_jax.predict.flow import network
 from daflow_jax.profiling import flops
+from daflow_jax.tasks import base
 from daflow_jax.train import data_feed as feeds
-from daflow_jax.train import loop, model_flops
+from daflow_jax.train import model_flops, setup
 
 
 class Planned(NamedTuple):
@@ -39,12 +40,12 @@ def train(config: Mapping[str, Any], devices: Sequence[jax.Device]) -> Planned:
     e = experiment.build(config, devices)
     rows = batch(e)
     with jax.set_mesh(e.mesh):
-        like = loop.abstract_state(e)
+        like = setup.abstract_state(e)
         data = e.data
         if isinstance(data, feeds.HostData):
             data = feeds.HostData(lambda: iter(()))  # nothing is read
         calls = e.train.steps_per_call
-        feed: Any = feeds.make_feed(data, loop.make_step(e), e.mesh, like, calls)
+        feed: Any = feeds.make_feed(data, setup.make_step(e), e.mesh, like, calls)
     given = data.constants if isinstance(data, feeds.DeviceData) else rows
     parts = {
         "parameters": _share(like.params),
@@ -55,14 +56,14 @@ def train(config: Mapping[str, Any], devices: Sequence[jax.Device]) -> Planned:
     }
     scene = e.config["data"]["scene"]
     size = scene["frames"], scene["height"], scene["width"]
-    networks = model_flops.networks(e.task).values()
+    networks = [getattr(e.task, name) for name in base.network_fields(type(e.task))]
     return Planned(
         feed.jitted,
         (like, given),
         e.mesh,
         parts,
         calls * model_flops.per_step(e.task, e.optimizer, like, rows),
-        frozenset().union(*(sequences(network.config, *size) for network in networks)),
+        frozenset().union(*(sequences(x.config, *size) for x in networks if x is not None)),
     )
 
 
@@ -121,22 +122,15 @@ def _bare(tree: Any) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
 
 
-def batch(e: loop.Experiment) -> dict[str, jax.ShapeDtypeStruct]:
+def batch(e: setup.Experiment) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and places of the arrays of a run's batch."""
     place = sharding.batch_sharding(e.mesh)
     if isinstance(e.data, feeds.DeviceData):
-        made = jax.eval_shape(e.data.make, e.data.constants, np.int32(0))
-        shapes = {key: (x.shape, x.dtype) for key, x in made.items()}
+        shapes = jax.eval_shape(e.data.make, e.data.constants, np.int32(0))
     else:
-        count, example = e.train.batch_size, e.example
-        shapes = {
-            key: ((count, *example[key].shape[1:]), example[key].dtype)
-            for key in e.config["data"]["keys"]
-            if key in example
-        }
+        shapes = setup.batch_spec(e)
     return {
-        key: jax.ShapeDtypeStruct(shape, dtype, sharding=place)
-        for key, (shape, dtype) in shapes.items()
+        key: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place) for key, x in shapes.items()
     }
 
 

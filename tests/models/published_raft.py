@@ -44,7 +44,7 @@ def targets(module, frames) -> dict[str, tuple[int, ...]]:
 def convert(module, state: dict[str, np.ndarray]):
     """Returns the variables of a state dict."""
     shapes = targets(module, jnp.zeros((1, 2, 128, 128, 3)))
-    table = TABLES[module.config.family]
+    table = TABLES[models.entry_of(module.config).family]
     converted = engine.convert(state, table.RULES, shapes, table.IGNORED)
     return jax.tree.map(jnp.asarray, engine.unflatten(converted.parameters))
 

@@ -39,7 +39,7 @@ def _without_head(variables):
 
 
 def _with_head(config):
-    if config.family == "daflow":
+    if models.part(config, "restoration"):
         return dataclasses.replace(config, flow=_with_head(config.flow))
     return dataclasses.replace(config, uncertainty=True)
 
@@ -50,7 +50,7 @@ def _with_head(config):
 def test_flow_is_the_same_to_the_bit_with_and_without_the_head(plain):
     config = _with_head(plain)
     variables = _random(config)
-    count = 3 if plain.family == "daflow" else 2
+    count = plain.frames
     frames = jax.random.uniform(jax.random.key(0), (1, count, 128, 144, 3))
     run = lambda c, v: jax.jit(  # noqa: E731
         functools.partial(models.build(c).apply, iters=2, all_iterations=True)

@@ -103,7 +103,7 @@ def _noted(tx: optax.GradientTransformation) -> optax.GradientTransformation:
 def trainer(name: str, batch_norm: str):
     """Returns (module, optimiser, compiled step) of a model's recipe, 3 iterations."""
     module = models.build(models.preset(name, lookup="matmul"))
-    recipe = RECIPES[module.config.family]
+    recipe = RECIPES[models.entry_of(module.config).family]
     task = Recorder(module, iters=3, gamma=recipe.gamma, batch_norm=batch_norm)
     settings = optimizer.OptimizerConfig(lr=4e-4, weight_decay=recipe.weight_decay)
     opt = optimizer.make_optimizer(settings, recipe.steps)
@@ -116,7 +116,7 @@ def rows(name: str, part: str, batch_norm: str = "train") -> Iterator[Row]:
     """Yields a row for every array of a training fixture with this treatment of batch norm."""
     golden = np.load(published_raft.GOLDEN / f"{name.replace('-', '_')}_train_{part}.npz")
     module, opt, update = trainer(name, batch_norm)
-    family = module.config.family
+    family = models.entry_of(module.config).family
     prefix = f"bn_{batch_norm}/" if family == "raft" else ""
     seed = {"a": 0, "b": 1}[part]
     variables = published_raft.convert(module, published_raft.state_dict(name, seed))

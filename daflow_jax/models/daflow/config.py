@@ -32,7 +32,6 @@ class DAFlowConfig:
     channels: tuple[int, ...] = (256, 512, 1024, 1024)
     corr_norm: Literal["split", "joint"] = "split"
 
-    family = "daflow"  # TRANSITION: goes when the rooms ask the registry
     frames = 3
     iters = 12
 

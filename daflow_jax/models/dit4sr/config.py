@@ -140,7 +140,6 @@ class RestorerConfig:
     prompt_tokens: int = 154  # 77 CLIP + 77 T5
     frames: int = 3
 
-    family = "restorer"  # TRANSITION: goes when the rooms ask the registry
     scale = 1
 
     def __post_init__(self):

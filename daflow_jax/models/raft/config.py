@@ -31,7 +31,6 @@ class RAFTConfig:
     var_min: float = 0.0
     var_max: float = 10.0
 
-    family = "raft"  # TRANSITION: goes when the rooms ask the registry
     multiple = 8
     minimum = 128  # the coarsest of four levels needs 2 x 2 entries: 128 / 8 / 8
     stride = 8

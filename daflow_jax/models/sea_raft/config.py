@@ -34,7 +34,6 @@ class SEARAFTConfig:
     var_max: float = 10.0
     lookup: str = "gather"
 
-    family = "sea_raft"  # TRANSITION: goes when the rooms ask the registry
     multiple = 8
     minimum = 128  # as RAFT
     stride = 8

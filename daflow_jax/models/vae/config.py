@@ -22,7 +22,6 @@ class VAEConfig:
     shift: float = 0.0609
     scale: float = 1.5305
 
-    family = "vae"  # TRANSITION: goes when the rooms ask the registry
     frames = 1
 
     @property
