@@ -29,7 +29,7 @@ _HOMES = {  # public name: the module that defines it
     "write_flow": "io.flow",
     "write_image": "io.image",
 }
-_MODULES = ("degrade", "metrics", "models", "sharding", "tasks")
+_MODULES = ("degrade", "evaluate", "metrics", "models", "sharding", "tasks")
 
 __all__ = ["DEFAULT_MODEL", "__version__", *_HOMES, *_MODULES]
 

@@ -28,7 +28,7 @@ import numpy as np
 
 from daflow_jax import api, pretrained
 from daflow_jax.datasets import pairs_folder as pairs
-from daflow_jax.degrade import corruptions, published
+from daflow_jax.degrade import corruptions, published, recipes
 from daflow_jax.errors import UserError, nearest
 from daflow_jax.evaluate import degradations, generated, methods, records, scores
 from daflow_jax.evaluate import pairs as measured
@@ -189,7 +189,11 @@ def _note(line: str) -> None:
 
 
 def _types(text: str) -> tuple[str, ...]:
-    names = TYPES if text == "all" else tuple(text.split(","))
+    names = (
+        TYPES
+        if text == "all"
+        else tuple(recipes.ALIASES.get(name, name) for name in text.split(","))
+    )
     for name in set(names) - set(TYPES):
         raise argparse.ArgumentTypeError(f"unknown corruption {name!r}. {nearest(name, TYPES)}")
     return names

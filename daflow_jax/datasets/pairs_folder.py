@@ -3,6 +3,8 @@
 Beside the two frames there may be their neighbours frame0 and frame3, and clean1, clean2 where
 frame1, frame2 are degraded. `occ.png` marks occluded pixels, `noc.png` the others (KITTI),
 `valid.png` where the flow is known, `invalid.png` (Sintel) where the data set itself doubts it.
+meta.json may name the "dataset" and the "clip", and say `"in_averages": false` of a data set that
+averages over data sets leave out.
 """
 
 import dataclasses
