@@ -85,7 +85,7 @@ def test_a_run_leaves_models_that_load_and_are_called(run):
         elif name == "toy_restorer":
             assert model(frames).shape == frames.shape
         else:
-            assert model(frames[:2], [0.25, 0.5]).shape == (2, 37, 45, 3)
+            assert model(frames[:2], [0.25, 0.5]).shape == (1, 2, 37, 45, 3)
     names = {folder.name for folder in (workdir / "export").iterdir()}
     both = {"best", "last", "best-teacher", "last-teacher"}
     assert names == (both if name == "toy_teacher" else {"best", "last"})
@@ -154,9 +154,9 @@ def test_a_layout_is_read_by_evaluation_check_and_training(laboratory, pairs, ca
     exec(compile(code, "eval_toy.py", "exec"), {})  # noqa: S102 - the page's own code
     assert "| zero | 1.00 |" in capsys.readouterr().out
     assert cli.main(["data", "check", str(pairs), "--layout", "toy"]) in (0, 4)
-    source = f"(dict(kind='folder', path={str(pairs)!r}, layout='toy'),)"
-    folder = [f"--config.data.sources={source}", "--config.data.name=mixture"]
-    sets = "(dict(name='toy', kind='folder', path='FOLDER', layout='toy', batches=1),)"
+    source = {"kind": "folder", "path": str(pairs), "layout": "toy"}
+    folder = [f"--config.data.sources={(source,)}", "--config.data.name=mixture"]
+    sets = ({**source, "name": "toy", "batches": 1},)
     command = ["--config", "train_toy_flow.py", "--workdir", "runs/mixed", *QUIET, *folder]
     assert train.main([*command, f"--config.eval.sets={sets}"]) == 0
     found = json.loads(next(Path("runs/mixed/eval").glob("*.json")).read_text())
