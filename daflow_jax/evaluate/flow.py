@@ -68,7 +68,7 @@ def run(
 
 def _entries(pairs, layout, limit):
     """Returns the entries and a name for all of them."""
-    given = [pairs] if isinstance(pairs, str | Path) else list(pairs)
+    given: list[Any] = [pairs] if isinstance(pairs, str | Path) else list(pairs)
     if all(isinstance(each, str | Path) for each in given):
         return pairs_.read(given, layout, limit), ", ".join(map(str, given))
     entries = given[:limit]

@@ -1,6 +1,6 @@
 """What can be compared on pairs: models, functions, baselines, stored predictions."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from daflow_jax import errors
 from daflow_jax.evaluate import baselines
-from daflow_jax.evaluate.timing import Timed, unique
+from daflow_jax.evaluate.timing import Timed, listed, unique
 
 Function = Callable[[np.ndarray], np.ndarray]  # frames (2, h, w, 3) to flow (h, w, 2), pixels
 
@@ -151,8 +151,7 @@ def resolve(given: Any) -> list[Method]:
     if isinstance(given, Mapping):
         found = [_method(each, str(name)).named(str(name)) for name, each in given.items()]
     else:
-        is_one = isinstance(given, str | Path | Method) or not isinstance(given, Iterable)
-        found = [_method(each) for each in ([given] if is_one else given)]
+        found = [_method(each) for each in listed(given, (str, Path, Method))]
     if not found:
         raise errors.UserError("methods", "none is given", 'Name some: "dis", "zero"')
     return unique(found)
@@ -169,6 +168,8 @@ def _method(given: Any, name: str = "") -> Method:
         return of_model(api.load(given, "flow"))
     if isinstance(given, api.FlowModel):
         return of_model(given)
-    if callable(given):
-        return of_function(given, name or getattr(given, "__name__", type(given).__name__))
-    raise errors.UserError(f"method {given!r}", "is not one", "Pass a name, a model or a function")
+    if not callable(given):
+        remedy = "Pass a name, a model or a function"
+        raise errors.UserError(f"method {given!r}", "is not one", remedy)
+    function: Any = given
+    return of_function(function, name or getattr(given, "__name__", type(given).__name__))

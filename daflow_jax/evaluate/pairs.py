@@ -78,8 +78,9 @@ def measure(
         remedy = "Correct it or leave the pair out"
         raise errors.UserError(pair.name, "no pixel has a valid true flow", remedy)
     clean = np.stack([truth.frame1, truth.frame2])
-    for array in (clean, truth.flow, truth.valid) if digest is not None else ():
-        digest.update(np.ascontiguousarray(array))
+    if digest is not None:
+        for array in (clean, truth.flow, truth.valid):
+            digest.update(np.ascontiguousarray(array))
     seed = degraded.seed_of(pair, seed)
     beside = pair.neighbour() if any(method.window > 2 for method in methods) else None
     for degradation in degradations:

@@ -1,13 +1,13 @@
 """What can be compared on degraded clips: restorers, functions, and the clips as they are."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from daflow_jax import errors
-from daflow_jax.evaluate.timing import Timed, unique
+from daflow_jax.evaluate.timing import Timed, listed, unique
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -46,13 +46,13 @@ def of_model(model: Any, **options: Any) -> Restorer:
         options: of its call, such as `steps`; None and what is missing are the model's own.
     """
     chosen = {name: value for name, value in options.items() if value is not None}
-    simple = {k: v for k, v in chosen.items() if v is None or isinstance(v, str | int | float)}
+    plain = {k: v for k, v in chosen.items() if isinstance(v, str | int | float)}  # no arrays
     record = {
         "name": model.name,
         "sha256": model.meta.get("sha256"),
         "params": model.num_parameters,
         **model.defaults,
-        **simple,
+        **plain,
         "precision": model.precision,
         "seed": model.seed,
     }
@@ -67,8 +67,7 @@ def resolve(given: Any) -> list[Restorer]:
     """
     if isinstance(given, Mapping):
         return unique([_restorer(each, str(n)).named(str(n)) for n, each in given.items()])
-    is_one = isinstance(given, str | Path | Restorer) or not isinstance(given, Iterable)
-    return unique([_restorer(each) for each in ([given] if is_one else given)])
+    return unique([_restorer(each) for each in listed(given, (str, Path, Restorer))])
 
 
 def _restorer(given: Any, name: str = "") -> Restorer:
@@ -80,7 +79,8 @@ def _restorer(given: Any, name: str = "") -> Restorer:
         return of_model(api.load(given, "restoration"))
     if isinstance(given, api.RestorationModel):
         return of_model(given)
-    if callable(given):
-        name = name or getattr(given, "__name__", type(given).__name__)
-        return Restorer({"name": name}, given)
-    raise errors.UserError(f"method {given!r}", "is not one", "Pass a name, a model or a function")
+    if not callable(given):
+        remedy = "Pass a name, a model or a function"
+        raise errors.UserError(f"method {given!r}", "is not one", remedy)
+    function: Any = given
+    return Restorer({"name": name or getattr(given, "__name__", type(given).__name__)}, function)

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -47,6 +47,12 @@ class Timed:
             "first_call_s": round(self.seconds[0] + self._compiled(), 3) if self.seconds else None,
             "peak_memory_bytes": self._programs.peak_bytes if self._programs else None,
         }
+
+
+def listed(given: Any, kinds: tuple[type, ...]) -> list[Any]:
+    """Returns a list of what is given: of itself where it is of one of the kinds, or no list."""
+    is_one = isinstance(given, kinds) or not isinstance(given, Iterable)
+    return [given] if is_one else list(given)
 
 
 def unique(methods: list[Any]) -> list[Any]:
