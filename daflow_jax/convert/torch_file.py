@@ -25,9 +25,9 @@ _WRAPPERS = ("state_dict", "model", "params")
 class _Content:
     """What the pickle describes, where each storage starts (bytes), and the byte order."""
 
-    def __init__(self, order: str = "<"):
+    def __init__(self, big_endian: bool = False):
         self.tree: Any = None
-        self.order = order
+        self.big_endian = big_endian
         self.starts: dict[str, int] = {}
         self.storages: dict[str, Storage] = {}
 
@@ -72,16 +72,14 @@ def _start(stream: io.BufferedReader, entry: zipfile.ZipInfo) -> int:
     return entry.header_offset + 30 + name + extra
 
 
-def _check_format(archive: zipfile.ZipFile, root: str) -> str:
-    """Returns the byte order, "<" or ">"; raises for a container newer than what is known."""
+def _check_format(archive: zipfile.ZipFile, root: str) -> bool:
+    """Returns whether values are big-endian; raises for a container newer than what is known."""
     names = set(archive.namelist())
     if f"{root}version" in names:
         version = archive.read(f"{root}version").decode("ascii", "replace").strip()
         if not version.isdecimal() or int(version[:9]) > _NEWEST_ZIP:
             raise pickle.UnpicklingError(f"it has format version {version[:20]}, which is unknown")
-    if f"{root}byteorder" in names and archive.read(f"{root}byteorder") == b"big":
-        return ">"
-    return "<"
+    return f"{root}byteorder" in names and archive.read(f"{root}byteorder") == b"big"
 
 
 def _read_legacy(path: Path) -> _Content:
@@ -151,5 +149,7 @@ def _regions(path: Path, content: _Content) -> dict:
             rule = f"has no values for storage {tensor.storage.key} of {name!r:.60}"
             raise errors.UserError(path, rule, "Fetch the file again")
         region = tensor.region(path, content.starts[tensor.storage.key])
-        regions[name] = region._replace(dtype=region.dtype.newbyteorder(content.order))
+        regions[name] = region._replace(
+            dtype=region.dtype.newbyteorder(">" if content.big_endian else "<")
+        )
     return regions

@@ -9,6 +9,7 @@ from daflow_jax.datasets.clip import Clip, Motion, Truth, stack_motions
 from daflow_jax.datasets.facts import Count, Layout, count
 from daflow_jax.datasets.pairs_in_place import PairInPlace, of_clips
 from daflow_jax.errors import UserError, nearest
+from daflow_jax.io import listing
 
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
@@ -60,9 +61,13 @@ def get(name: str) -> Layout:
 def detect(root: Path) -> Layout:
     """Returns the layout whose marks are found below `root`: a folder of clips if none is."""
     for layout in (*MADE.values(), *LAYOUTS.values()):
-        if layout.marks and all(next(root.glob(mark), None) for mark in layout.marks):
+        if layout.marks and all(_is_there(root, mark) for mark in layout.marks):
             return layout
     return folder.VIDEOS
+
+
+def _is_there(root: Path, mark: str) -> bool:
+    return any(listing.inside(root, path) for path in root.glob(mark))
 
 
 def list_clips(root: str | Path, name: str = "auto") -> list[Clip]:

@@ -114,8 +114,9 @@ class Clip:
 
     @property
     def is_video(self) -> bool:
-        """Whether `frames` is one video file."""
-        return len(self.frames) == 1 and video.is_video(self.frames[0])
+        """Whether `frames` is one file that holds them all: a video or an animation."""
+        one = self.frames[0] if len(self.frames) == 1 else None
+        return one is not None and (video.is_video(one) or image.count(one) > 1)
 
     @property
     def known(self) -> tuple[bool, ...]:
@@ -126,6 +127,8 @@ class Clip:
         """Returns the number of frames; a video's is what its header says."""
         if not self.is_video:
             return len(self.frames)
+        if not video.is_video(self.frames[0]):
+            return image.count(self.frames[0])
         return video.info(self.frames[0]).frames or len(list(video.frames(self.frames[0])))
 
     def check(self) -> None:
@@ -150,9 +153,12 @@ class Clip:
 
     def pictures(self) -> Iterator[np.ndarray]:
         """Yields all frames RGB (h, w, 3), uint8 or uint16; one size, or a `UserError`."""
-        if self.is_video:
-            return video.frames(self.frames[0])
-        return _of_one_size(self.frames)
+        if not self.is_video:
+            return _of_one_size(self.frames)
+        path = self.frames[0]
+        if video.is_video(path):
+            return video.frames(path)
+        return iter(image.decode_all(image.read_bytes(path), path))
 
     def read(self, start: int, count: int, backward: bool = False) -> dict[str, np.ndarray]:
         """Returns `count` frames from `start` on as arrays: see `window`."""
@@ -176,7 +182,7 @@ def _of_one_size(paths: tuple[Path, ...]) -> Iterator[np.ndarray]:
 def _gap(frames: tuple[Path, ...]) -> tuple[Path, Path] | None:
     """Returns the two frames around the first hole in a numbering that mostly goes by one."""
     numbers = [re.findall(r"\d+", path.stem) for path in frames]
-    if not all(numbers):
+    if not all(found and len(found[-1]) <= 18 for found in numbers):  # fits 64 bits
         return None
     steps = np.diff([int(found[-1]) for found in numbers])
     if np.median(steps) != 1:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from daflow_jax.datasets.clip import Clip, Truth
 from daflow_jax.datasets.facts import Count, Layout, beside, folders, pictures
+from daflow_jax.io import listing
 
 
 def _spring(root: Path) -> Iterator[Clip]:
@@ -33,7 +34,8 @@ def _spring_clip(scene: Path, side: str, split: str, frames: tuple[Path, ...]) -
 
 def _tartanair(root: Path) -> Iterator[Clip]:
     """Lists the left camera; archives unpack to ENV/ENV/LEVEL or ENV/LEVEL."""
-    for images in sorted(root.glob("**/P[0-9]*/image_left")):
+    found = root.glob("**/P[0-9]*/image_left")
+    for images in sorted(path for path in found if listing.inside(root, path)):
         scene = images.parent
         frames = pictures(images)
         numbers = [path.stem.split("_")[0] for path in frames]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from daflow_jax.datasets.clip import Clip
 from daflow_jax.errors import UserError
-from daflow_jax.io import image, natural
+from daflow_jax.io import image, listing, natural
 
 
 class Count(NamedTuple):
@@ -47,15 +47,15 @@ class Layout:
 
 
 def folders(root: Path) -> list[Path]:
-    """Returns the folders in `root` in natural order; [] if there is no such folder."""
+    """Returns the visible folders in `root` in natural order; [] if there is none."""
     if not root.is_dir():
         return []
-    return sorted((path for path in root.iterdir() if path.is_dir()), key=natural.key)
+    return sorted(listing.folders(root, deep=False), key=natural.key)
 
 
 def pictures(folder: Path, pattern: str = "*") -> tuple[Path, ...]:
     """Returns the pictures in `folder` whose names match, in natural order."""
-    found = (path for path in folder.glob(pattern) if not path.name.startswith("."))
+    found = (path for path in folder.glob(pattern) if not listing.is_hidden(path.name))
     return tuple(sorted((path for path in found if image.is_image(path)), key=natural.key))
 
 

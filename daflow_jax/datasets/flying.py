@@ -17,7 +17,7 @@ def _chairs(root: Path) -> Iterator[Clip]:
     codes = file.read_text(encoding="utf-8").split() if file else []
     for first in pictures(folder, "*_img1.ppm"):
         number = first.stem.removesuffix("_img1")
-        index = int(number) - 1
+        index = int(number) - 1 if number.isdecimal() else len(codes)
         split = "val" if index < len(codes) and codes[index] == "2" else "train"
         second = first.with_name(f"{number}_img2.ppm")
         missing = "" if second.is_file() else f"has no {second.name} beside {first.name}"

@@ -1,13 +1,14 @@
 """A user's own folders: clips of any kind, the contract's pairs, and YouHQ, which is just clips."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from daflow_jax.datasets import pairs_folder
 from daflow_jax.datasets.clip import Clip, Truth
 from daflow_jax.datasets.facts import Count, Layout, pictures
+from daflow_jax.errors import UserError
 from daflow_jax.io import flow as flow_files
-from daflow_jax.io import image, natural, video
+from daflow_jax.io import image, listing, natural, video
 
 
 def _videos(dataset: str, split: str) -> Callable[[Path], Iterator[Clip]]:
@@ -16,34 +17,47 @@ def _videos(dataset: str, split: str) -> Callable[[Path], Iterator[Clip]]:
     def clips(root: Path) -> Iterator[Clip]:
         folders: set[Path] = set()
         found: list[tuple[Path, tuple[Path, ...]]] = []
-        for path in root.rglob("*"):
-            if any(part.startswith(".") for part in path.relative_to(root).parts):
-                continue
+        for path in listing.walk(root):
             if video.is_video(path):
                 found.append((path, (path,)))
             elif image.is_image(path):
                 folders.add(path.parent)
-        found += [(folder, pictures(folder)) for folder in folders]
+        for folder in folders:
+            frames = pictures(folder)
+            found += [(path, (path,)) for path in frames if image.count(path) > 1]
+            singles = tuple(path for path in frames if image.count(path) == 1)
+            found += [(folder, singles)] if singles else []
         for path, frames in sorted(found, key=lambda item: natural.key(item[0])):
-            name = path.relative_to(root).as_posix()
-            yield Clip(root.name if path == root else name, dataset, split, frames)
+            name = root.name if path == root else path.relative_to(root).as_posix()
+            yield Clip(name, dataset, split, frames, problem=_twice(frames))
 
     return clips
 
 
+def _twice(frames: tuple[Path, ...]) -> str:
+    """Returns what is wrong with frames that are there in two formats, "" if nothing is."""
+    twins = listing.twins(frames)
+    return f"holds {twins[0].name} and {twins[1].name}, one frame twice" if twins else ""
+
+
 def _pairs(root: Path) -> Iterator[Clip]:
     """Lists the folders that hold a frame1, a flow or a meta.json, whole or not."""
-    signs = ("meta.json", "frame1.*", "flow.*")
-    folders = {path.parent for sign in signs for path in root.rglob(sign)}
+    folders = listing.find(root, ("meta.json", "frame1.*", "flow.*"))
     for folder in sorted(folders, key=natural.key):
         yield _pair(root, folder)
 
 
+_STEMS = {f"{stem}{number}" for stem in ("frame", "clean") for number in range(4)}
+
+
 def _pair(root: Path, folder: Path) -> Clip:
     name = folder.name if folder == root else folder.relative_to(root).as_posix()
-    by_stem = {path.stem: path for path in pictures(folder)}
+    there = pictures(folder)
+    by_stem = {path.stem: path for path in there if path.stem in _STEMS}
+    twice = _twice(tuple(path for path in there if path.stem in _STEMS))
     numbers = [number for number in range(4) if f"frame{number}" in by_stem]
     meta, problem = _meta(folder)
+    problem = problem or twice
     if not {1, 2} <= set(numbers):
         missing = " and ".join(f"frame{n}" for n in (1, 2) if n not in numbers)
         problem = f"has no {missing}"
@@ -73,10 +87,9 @@ def _meta(folder: Path) -> tuple[dict, str]:
     if not file.is_file():
         return {}, "has no meta.json"
     try:
-        meta = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError):
-        return {}, "meta.json is not readable JSON"
-    return (meta, "") if isinstance(meta, dict) else ({}, "meta.json is not a JSON object")
+        return pairs_folder.read_meta(folder), ""
+    except UserError as error:
+        return {}, f"meta.json: {error.rule}"
 
 
 def _flow(folder: Path, stem: str) -> Path | None:

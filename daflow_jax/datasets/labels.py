@@ -25,10 +25,11 @@ import numpy as np
 from daflow_jax.datasets.clip import Clip, Truth
 from daflow_jax.datasets.facts import Layout
 from daflow_jax.errors import UserError
-from daflow_jax.io import atomic, image
+from daflow_jax.io import atomic, image, json_file
 from daflow_jax.io import flow as flow_files
 
 HEAD, DONE = "labels.json", "clip.json"
+_AGAIN = "Label the clips again"
 
 
 def start(root: Path, source: Path, layout: str, head: dict[str, Any]) -> None:
@@ -42,7 +43,7 @@ def start(root: Path, source: Path, layout: str, head: dict[str, Any]) -> None:
     if not file.is_file():
         atomic.write_text(file, json.dumps(entry, indent=1) + "\n")
         return
-    old = _json(file)
+    old = json_file.read_object(file, _AGAIN).values
     differs = sorted(key for key in entry if old.get(key) != entry[key])
     if differs:
         key = differs[0]
@@ -90,7 +91,7 @@ class Writer:
 def writing(root: Path, clip: Clip) -> Iterator[Writer]:
     """Yields a writer beside the clip's place; all its files appear there at once, or none."""
     done = folder(root, clip)
-    part = done.with_name(f".{done.name}.part")  # one name, so that a killed run leaves no heap
+    part = atomic.beside(done, "part")  # one name, so that a killed run leaves no heap
     shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir(parents=True)
@@ -109,8 +110,11 @@ def _clips(root: Path) -> Iterator[Clip]:
     """Lists the clips of the source with the labels as their truth."""
     from daflow_jax import datasets  # which lists this layout among others
 
-    head = _json(root / HEAD)
-    for clip in datasets.list_clips(root / head["source"], head["layout"]):
+    head = json_file.read_object(root / HEAD, _AGAIN)
+    source, layout = root / head.text("source"), head.text("layout")
+    if (source / HEAD).is_file() or layout.partition(":")[0] == LABELS.name:
+        raise UserError(root / HEAD, "names other labels as its source", _AGAIN)
+    for clip in datasets.list_clips(source, layout):
         yield _labelled(root, clip)
 
 
@@ -119,7 +123,7 @@ def _labelled(root: Path, clip: Clip) -> Clip:
         unknown = dataclasses.replace(clip, truth=(), back=())
         return dataclasses.replace(unknown, problem=clip.problem or "has no labels yet")
     place = folder(root, clip)
-    frames = _json(place / DONE)["frames"]
+    frames = json_file.read_object(place / DONE, _AGAIN).whole("frames", 1, most=10**8)
     problem = clip.problem
     if not clip.is_video and frames != len(clip.frames):
         problem = problem or f"has {len(clip.frames)} frames and labels of {frames}"
@@ -137,13 +141,6 @@ def _truths(place: Path, pairs: int, suffix: str) -> tuple[Truth, ...]:
         Truth(place / f"flow{suffix}" / name, occluded=place / f"occlusion{suffix}" / name)
         for name in names
     )
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(file, "not readable JSON", "Label the clips again") from error
 
 
 LABELS = Layout(

@@ -8,7 +8,6 @@ averages over data sets leave out.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +15,9 @@ import numpy as np
 
 from daflow_jax.errors import UserError
 from daflow_jax.io import flow as flow_files
-from daflow_jax.io import image, natural
+from daflow_jax.io import image, json_file, listing, natural
 
+_STEMS = ("frame", "clean")
 _LAYOUT = "a pair is a folder with frame1, frame2, flow and meta.json"
 
 
@@ -110,13 +110,13 @@ class PairEntry:
 
 def is_pair(folder: Path) -> bool:
     """Returns whether `folder` is one pair: meta.json beside pictures called frame1 and frame2."""
-    return (folder / "meta.json").is_file() and {"frame1", "frame2"} <= set(_pictures(folder))
+    return (folder / "meta.json").is_file() and {"frame1", "frame2"} <= set(pictures(folder))
 
 
 def find_folders(root: str | Path) -> list[Path]:
     """Returns the folders of pairs at or below `root` in natural order, maybe none."""
-    found = [path.parent for path in Path(root).rglob("meta.json") if is_pair(path.parent)]
-    return sorted(found, key=natural.key)
+    found = listing.find(Path(root), ["meta.json"])
+    return sorted((folder for folder in found if is_pair(folder)), key=natural.key)
 
 
 def read_pairs(root: str | Path) -> list[PairEntry]:
@@ -134,22 +134,35 @@ def read_pairs(root: str | Path) -> list[PairEntry]:
 
 
 def _entry(root: Path, folder: Path) -> PairEntry:
-    try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise UserError(folder / "meta.json", "not readable JSON", "Repair or copy it") from error
-    if not isinstance(meta, dict):
-        raise UserError(folder / "meta.json", "not a JSON object", "Repair or copy it")
+    meta = read_meta(folder)
+    frames = _frames(folder)
+    twins = listing.twins(frames)
+    if twins:
+        rule = f"the same frame as {twins[1].name}; a pair has each once"
+        raise UserError(twins[0], rule, "Remove one of them")
     flows = (folder / f"flow{extension}" for extension in flow_files.EXTENSIONS)
     flow = next((path for path in flows if path.is_file()), None)
     if flow is None:
         raise UserError(folder, f"holds no flow file; {_LAYOUT}", "Add flow.flo or flow.png")
     name = folder.name if folder == root else folder.relative_to(root).as_posix()
     dataset = str(meta.get("dataset") or folder.parent.name)
-    return PairEntry(name, dataset, folder, _pictures(folder), flow, meta)
+    return PairEntry(name, dataset, folder, pictures(folder), flow, meta)
 
 
-def _pictures(folder: Path) -> dict[str, Path]:
-    wanted = ("frame", "clean")
-    files = sorted(path for path in folder.iterdir() if path.stem[:5] in wanted)
-    return {path.stem: path for path in files if image.is_image(path)}
+def read_meta(folder: Path) -> dict[str, Any]:
+    """Returns the content of meta.json, whose names of data set, split and clip are text."""
+    fields = json_file.read_object(folder / "meta.json", "Repair or copy it")
+    for name in ("dataset", "split", "clip"):
+        if fields.values.get(name) is not None:
+            fields.text(name)
+    return fields.values
+
+
+def pictures(folder: Path) -> dict[str, Path]:
+    """Returns the frames and their clean originals by stem: frame1, frame2, maybe clean1, ..."""
+    return {path.stem: path for path in _frames(folder)}
+
+
+def _frames(folder: Path) -> list[Path]:
+    files = sorted(path for path in listing.entries(folder) if path.stem[:5] in _STEMS)
+    return [path for path in files if image.is_image(path)]

@@ -86,9 +86,11 @@ def _encoded(clip: Clip, cutting: Cutting) -> Iterator[tuple[tuple[int, int], by
 
 
 def _file(path: Path, pixels: np.ndarray) -> bytes:
-    if path.suffix.lower() in KEPT:
-        return image.read_bytes(path)
-    return image.encode(pixels, ".png")
+    data = image.read_bytes(path)
+    head = image.header(data, path)
+    if path.suffix.lower() in KEPT and head and head.orientation == 1:
+        return data
+    return image.encode(pixels, ".png")  # turned upright, or of a kind that few read
 
 
 def _clean_file(path: Path | None, size: tuple[int, ...]) -> bytes:

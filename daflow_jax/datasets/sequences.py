@@ -1,89 +1,27 @@
 """What a person names on the command line, as sequences of frames.
 
-Two files are a pair; more are a sequence in the order given; a folder is its images in natural
-order and each of its sub-folders a sequence of its own; a glob (quoted or not), a video, a list
-`@file` of pairs, a pairs folder, and `-` (raw RGB24 on stdin) work as well.
+Two files are a pair; more are a sequence for each folder that they lie in; a folder is its images
+in natural order and each of its sub-folders a sequence of its own; a glob (quoted or not), a video,
+an animation, a list `@file` of pairs, a pairs folder, and `-` (raw RGB24 on stdin) work as well.
 """
 
 import dataclasses
 import glob
-import sys
-from collections.abc import Iterator
+import os
 from collections.abc import Sequence as Listing
 from pathlib import Path
 
-import numpy as np
-
+from daflow_jax.datasets import frame_list, loose_files
 from daflow_jax.datasets import pairs_folder as pairs
+from daflow_jax.datasets.sequence import Sequence, raw_size
 from daflow_jax.errors import UserError
-from daflow_jax.io import image, natural, video
+from daflow_jax.io import image, listing, natural, video
 
-
-@dataclasses.dataclass(frozen=True)
-class Sequence:
-    """Frames of one size that follow each other.
-
-    Attributes:
-        name: where results go below the output folder, unique in one `resolve`, e.g. "clip/left".
-        kind: "images", "video" or "stdin".
-        paths: the images in order, or the one video; empty for stdin.
-        fps: frames per second where known.
-        size: (width, height) of raw frames on stdin, else None.
-        length: number of frames where known; a video's is what its header says.
-    """
-
-    name: str
-    kind: str
-    paths: tuple[Path, ...] = ()
-    fps: float | int | None = None
-    size: tuple[int, int] | None = None
-    length: int | None = None
-
-    @property
-    def names(self) -> list[str] | None:
-        """The name of each frame without extension, unique; None for video and stdin."""
-        if self.kind != "images":
-            return None
-        stems = [path.stem for path in self.paths]
-        if len(set(stems)) < len(stems):
-            stems = [f"{index:06d}_{stem}" for index, stem in enumerate(stems)]
-        return stems
-
-    def frames(self) -> Iterator[np.ndarray]:
-        """Yields RGB frames (h, w, 3), uint8 or uint16, one in memory at a time.
-
-        Frames of different sizes are a `UserError` naming both files.
-        """
-        if self.kind == "video":
-            return video.frames(self.paths[0])
-        return self._stdin() if self.kind == "stdin" else self._images()
-
-    def _images(self) -> Iterator[np.ndarray]:
-        first = None
-        for path in self.paths:
-            frame = image.read_image(path)
-            first = first or frame.shape
-            if frame.shape != first:
-                rule = (
-                    f"{frame.shape[1]}x{frame.shape[0]} but {self.paths[0].name} is "
-                    f"{first[1]}x{first[0]}; frames of one sequence share a size"
-                )
-                raise UserError(path, rule, "Resize or split the folder")
-            yield frame
-
-    def _stdin(self) -> Iterator[np.ndarray]:
-        width, height = _raw_size(self.size)
-        need, count = 3 * width * height, 0
-        while data := sys.stdin.buffer.read(need):
-            if len(data) < need:
-                rule = f"ends {len(data)} bytes into frame {count}; {width}x{height} has {need}"
-                raise UserError("-", rule, "Check --size and -pix_fmt rgb24")
-            yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
-            count += 1
+__all__ = ["Found", "Sequence", "resolve"]
 
 
 class Found(list[Sequence]):
-    """The sequences in order; `note` is one line about what was skipped, or None."""
+    """The sequences in order; `note` is one line about what a person should know, or None."""
 
     note: str | None = None
 
@@ -100,7 +38,8 @@ def resolve(
         recursive: sub-folders at every depth, not only the first.
         size: (width, height) of raw frames, for the input "-".
 
-    Errors: what does not exist or holds no picture is a `UserError`, before any frame is read.
+    Errors: what does not exist or holds no picture is a `UserError`, before any frame is read. One
+    bad file among many does not end the others: its sequence raises when its frames are asked for.
     """
     search = _Search(recursive, size, least)
     for text in inputs:
@@ -117,24 +56,24 @@ class _Search:
         self._loose: list[Path] = []
         self._skipped: list[Path] = []
         self._short: list[tuple[str, int]] = []
+        self._notes: list[str] = []
 
     def add(self, text: str) -> None:
         path = Path(text)
         if text == "-":
-            self._add_stdin()
-        elif text.startswith("@") and not path.exists():
+            size = raw_size(self._size)
+            self._sequences.append(Sequence("stdin", "stdin", size=size))
+        elif text.startswith("@") and not os.path.exists(path):
             self._add_list(Path(text[1:]))
-        elif path.is_dir():
+        elif os.path.isdir(path):
             self._add_folder(path)
-        elif path.exists() or not glob.has_magic(text):
+        elif os.path.lexists(path) or not glob.has_magic(text):
             self._add_file(path)
         else:
             self._add_glob(text)
 
     def found(self) -> Found:
-        if self._loose:
-            name = self._loose[0].absolute().parent.name or "frames"
-            self._add_images(name, self._loose)
+        self._add_loose()
         if not self._sequences:
             self._refuse()
         found = Found(_unique(self._sequences))
@@ -144,7 +83,8 @@ class _Search:
             parts.append(f"{len(self._skipped)} files that are no images (first: {first})")
         if self._short:
             parts.append(f"{len(self._short)} folders with fewer than {self._least} images")
-        found.note = "skipped " + " and ".join(parts) if parts else None
+        notes = [*self._notes, *(["skipped " + " and ".join(parts)] if parts else [])]
+        found.note = "; ".join(notes) or None
         return found
 
     def _refuse(self) -> None:
@@ -156,31 +96,54 @@ class _Search:
         known = " ".join((*image.EXTENSIONS, *video.EXTENSIONS))
         raise UserError(where, "no image or video found", f"Known extensions: {known}")
 
-    def _add_stdin(self) -> None:
-        self._sequences.append(Sequence("stdin", "stdin", size=_raw_size(self._size)))
-
-    def _add_images(self, name: str, paths: list[Path]) -> None:
+    def _add_images(self, name: str, paths: list[Path], problem: UserError | None = None) -> None:
         if len(paths) < self._least:
             self._short.append((str(paths[0]), len(paths)))
-        else:
-            self._sequences.append(Sequence(name, "images", tuple(paths), length=len(paths)))
+            return
+        sequence = Sequence(name, "images", tuple(paths), length=len(paths), problem=problem)
+        self._sequences.append(sequence)
 
-    def _add_video(self, name: str, path: Path) -> None:
-        header = video.info(path)
+    def _add_animation(self, name: str, path: Path, pages: int) -> None:
+        self._sequences.append(Sequence(name, "images", (path,), length=pages))
+
+    def _add_video(self, name: str, path: Path, among: bool = False) -> None:
+        """Adds a video; one among others that cannot be opened is named when its turn comes."""
+        try:
+            header = video.info(path)
+        except UserError as error:
+            if not among:
+                raise
+            self._sequences.append(Sequence(name, "video", (path,), problem=error))
+            return
         self._sequences.append(Sequence(name, "video", (path,), header.fps, None, header.frames))
 
     def _add_file(self, path: Path) -> None:
-        if not path.exists():
+        if listing.is_dangling(path):
+            image.read_bytes(path)  # says where the link leads
+        if not os.path.exists(path):
             raise UserError(path, "not found", "Check the name; folders and quoted globs work too")
         if video.is_video(path):
             self._add_video(path.stem, path)
-        elif image.is_image(path):
-            self._loose.append(path)
-        else:
+        elif not image.is_image(path):
             self._skipped.append(path)
+        elif (pages := image.count(path)) > 1:
+            self._add_animation(path.stem, path, pages)
+        else:
+            self._loose.append(path)
+
+    def _add_loose(self) -> None:
+        for name, paths in loose_files.groups(self._loose, self._notes):
+            self._add_images(name, paths)
 
     def _add_glob(self, text: str) -> None:
-        matches = sorted(map(Path, glob.glob(text, recursive=True)), key=natural.key)
+        found = map(Path, glob.glob(text, recursive=True))
+        asked = set(Path(text).parts)  # a hidden folder that the pattern names is meant
+        visible = (
+            path
+            for path in found
+            if not any(listing.is_hidden(p) and p not in asked | {".."} for p in path.parts)
+        )
+        matches = sorted(visible, key=natural.key)
         if not matches:
             raise UserError(text, "matches no file", "Check the pattern and the folder")
         groups: dict[Path, list[Path]] = {}
@@ -189,25 +152,15 @@ class _Search:
                 self._add_folder(path)
             elif image.is_image(path):
                 groups.setdefault(path.parent, []).append(path)
+            elif video.is_video(path):
+                self._add_video(path.stem, path, among=len(matches) > 1)
             else:
-                self._add_file(path)
+                self._skipped.append(path)
         for parent, paths in groups.items():
-            self._add_images(parent.absolute().name or "frames", paths)
+            self._add_pictures(parent.absolute().name or "frames", paths)
 
     def _add_list(self, path: Path) -> None:
-        try:
-            lines = image.read_bytes(path).decode().splitlines()
-        except UnicodeDecodeError:
-            raise UserError(path, "not a text file", 'Write lines "frame1 frame2"') from None
-        for number, line in enumerate(lines, 1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            files = [path.parent / word for word in line.split()]
-            if len(files) < 2:
-                raise UserError(f"{path}:{number}", "one file; a line names two", "Add the second")
-            for file in files:
-                if not file.is_file():
-                    raise UserError(f"{path}:{number}", f"{file} not found", "Check the name")
+        for files in frame_list.read(path):
             self._add_images(f"{files[0].absolute().parent.name}/{files[0].stem}", files)
 
     def _add_folder(self, root: Path) -> None:
@@ -215,34 +168,35 @@ class _Search:
         folders = pairs.find_folders(root)
         for folder in folders:
             name = Path(base) / folder.relative_to(root)
-            frames = [next(folder.glob(f"frame{index}.*")) for index in (1, 2)]
+            pictures = pairs.pictures(folder)
+            frames = [pictures[f"frame{index}"] for index in (1, 2)]
             self._add_images(name.as_posix(), frames)
         if folders:
             return
-        below = root.rglob("*") if self._recursive else root.iterdir()
-        children = sorted((path for path in below if path.is_dir()), key=natural.key)
+        children = sorted(listing.folders(root, self._recursive), key=natural.key)
         for folder in [root, *children]:
             self._add_content((Path(base) / folder.relative_to(root)).as_posix(), folder)
 
     def _add_content(self, name: str, folder: Path) -> None:
         """Adds the images of one folder as a sequence and each of its videos as another."""
-        visible = (path for path in folder.iterdir() if not path.name.startswith("."))
-        files = sorted((path for path in visible if path.is_file()), key=natural.key)
-        images = [path for path in files if image.is_image(path)]
-        if images:
-            self._add_images(name, images)
+        there = (p for p in listing.entries(folder) if p.is_file() or listing.is_dangling(p))
+        files = sorted(there, key=natural.key)
+        self._add_pictures(name, [path for path in files if image.is_image(path)])
         for path in files:
             if video.is_video(path):
-                self._add_video(f"{name}/{path.stem}", path)
+                self._add_video(f"{name}/{path.stem}", path, among=True)
             elif not image.is_image(path):
                 self._skipped.append(path)
 
-
-def _raw_size(size: tuple[int, int] | None) -> tuple[int, int]:
-    if size is None:
-        rule = "raw RGB24 frames on stdin have no size of their own"
-        raise UserError("-", rule, "Pass --size WIDTHxHEIGHT")
-    return size
+    def _add_pictures(self, name: str, paths: list[Path]) -> None:
+        """Adds the pictures of a folder as one sequence, and each animation as its own."""
+        counts = {path: image.count(path) for path in paths}
+        for path, pages in counts.items():
+            if pages > 1:
+                self._add_animation(f"{name}/{path.stem}", path, pages)
+        singles = [path for path in paths if counts[path] == 1]
+        if singles:
+            self._add_images(name, singles, loose_files.problem(singles))
 
 
 def _unique(found: list[Sequence]) -> list[Sequence]:

@@ -1,7 +1,12 @@
-"""Files appear whole or not at all: written beside their place, then renamed."""
+"""Files appear whole or not at all: written beside their place, then renamed.
+
+A temporary file is made new, under a name that nobody can foresee, and no link is followed: who may
+write to the folder cannot make another file be overwritten.
+"""
 
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +19,10 @@ _REMEDIES = {
     errno.EACCES: "Choose an --out that you may write to",
     errno.EPERM: "Choose an --out that you may write to",
     errno.EROFS: "Choose an --out that you may write to",
+    errno.ENAMETOOLONG: "Choose a shorter name",
 }
+_LONGEST = 255  # bytes of a file name on the usual file systems
+_TRIES = 20
 
 
 def write_error(path: str | Path, error: OSError) -> UserError:
@@ -24,30 +32,61 @@ def write_error(path: str | Path, error: OSError) -> UserError:
     return UserError(path, f"cannot be written ({reason}); no half file remains", remedy, code=3)
 
 
+def beside(path: Path, mark: str, suffix: str = "") -> Path:
+    """Returns the hidden name `.STEM.mark` in the folder of `path`, cut to fit a file system."""
+    tail = f".{mark}{suffix}".encode()
+    stem = path.name.removesuffix(suffix) if suffix else path.name
+    kept = os.fsencode(stem)[: _LONGEST - 1 - len(tail)].decode("utf-8", "ignore")
+    return path.with_name(f".{kept}{tail.decode()}")
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path in the folder of `path`; renames it to `path` if the block succeeds.
 
-    The folder is made if missing. On any error the temporary file is removed and an older file at
-    `path` stays as it was. The suffix is kept, so writers that look at it work. `OSError` becomes
-    `UserError` with code 3.
+    The folder is made if missing. The file is there, empty: writers open it by its name. On any
+    error it is removed and an older file at `path` stays as it was. The suffix is kept, so writers
+    that look at it work. `OSError` becomes `UserError` with code 3.
     """
     path = Path(path)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        part = _new_file(path)
         yield part
         os.replace(part, path)
+        part = None
     except OSError as error:
         raise write_error(path, error) from error
     finally:
-        if part.exists():
-            part.unlink()
+        if part is not None:
+            part.unlink(missing_ok=True)
+
+
+def _new_file(path: Path) -> Path:
+    """Returns a file made now: no file and no link had its name before."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= 32 else ""
+    for attempt in range(_TRIES):
+        mark = f"{os.getpid()}.{secrets.token_hex(4)}.part"
+        part = beside(path, mark, suffix)
+        try:
+            os.close(os.open(part, flags, 0o666))  # less the umask, as `open` does
+            return part
+        except FileExistsError:
+            if attempt == _TRIES - 1:
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def no_link(path: str, flags: int) -> int:
+    """Opens a file for the built-in `open`, refusing a link that took its place."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Writes `data` to `path` whole or not at all, and flushes it to the disk."""
-    with replacing(path) as part, open(part, "wb") as file:
+    with replacing(path) as part, open(part, "wb", opener=no_link) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

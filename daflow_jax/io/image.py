@@ -1,7 +1,6 @@
 """Pictures to and from RGB arrays."""
 
 import os
-import struct
 from pathlib import Path
 
 import cv2
@@ -14,11 +13,11 @@ from daflow_jax.io import (
     limits,
     netpbm,
     orientation,
-    picture_header,
     quiet,
     tiff_header,
 )
 from daflow_jax.io.picture_header import Header
+from daflow_jax.io.picture_kind import count, header
 from daflow_jax.io.regular_file import read_bytes
 
 EXTENSIONS = (
@@ -35,48 +34,13 @@ EXTENSIONS = (
     ".jp2",
     ".exr",
 )
-_PNG, _JPEG, _BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"
-_J2K = b"\0\0\0\x0cjP  \r\n"
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1")
 _REMEDY = "Copy or download it again"
 
 __all__ = [
-    "EXTENSIONS", "decode", "decode_all", "decode_rgb", "encode", "header", "is_image",
+    "EXTENSIONS", "count", "decode", "decode_all", "decode_rgb", "encode", "header", "is_image",
     "read_bytes", "read_image", "read_mask", "write_image",
 ]  # fmt: skip
-
-
-def header(data: bytes, where: object) -> Header | None:
-    """Returns what the header of a picture says; None for a kind that is not known.
-
-    A truncated or damaged file, and one that declares more than `limits` allow, is a `UserError`.
-    """
-    found = _header(data, where)
-    if found and found.width:
-        limits.check_size(where, found.width, found.height)
-        if found.unpacked > 1100 * found.packed + 4096:  # deflate reaches 1032
-            raise picture_header.truncated(where)
-    return found
-
-
-def _header(data: bytes, where: object) -> Header | None:
-    try:
-        if data.startswith(_PNG):
-            return picture_header.png(data, where)
-        if data.startswith(_JPEG):
-            return picture_header.jpeg(data, where)
-        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            return picture_header.webp(data, where)
-        if data.startswith(tiff_header.MAGICS):
-            tiff = tiff_header.parse(data, where)
-            return Header(*tiff.size, tiff.orientation, tiff.pictures)
-        if data.startswith(_BMP):
-            return picture_header.bmp(data, where)
-        if data[4:8] == b"ftyp" or data.startswith(_J2K):
-            return picture_header.iso(data, where)
-    except struct.error:
-        raise picture_header.truncated(where) from None
-    return None
 
 
 def decode(data: bytes, where: object) -> np.ndarray:
@@ -97,8 +61,7 @@ def _decode(data: bytes, where: object, head: Header | None) -> np.ndarray:
         rule = f"holds {head.pictures} pictures where one is needed"
         raise UserError(where, rule, "Name the file itself as a clip, or split it")
     pixels, damage = quiet.call(lambda: _imdecode(_as_stored(data, where)))
-    _check(pixels, damage, data, where, head)
-    return pixels
+    return _checked(pixels, damage, data, where, head)
 
 
 def decode_all(data: bytes, where: object) -> list[np.ndarray]:
@@ -109,17 +72,19 @@ def decode_all(data: bytes, where: object) -> list[np.ndarray]:
     limits.check_size(where, head.width, head.height, head.pictures)
     stored = _as_stored(data, where)
     (done, found), damage = quiet.call(lambda: _imdecode_all(stored))
-    _check(found[0] if done and found else None, damage, data, where, head)
+    _checked(found[0] if done and found else None, damage, data, where, head)
     turn = 1 if orientation.is_kept() else head.orientation
     return [np.ascontiguousarray(orientation.apply(_rgb(p, where), turn)) for p in found]
 
 
-def _check(pixels, damage: str, data: bytes, where: object, head: Header | None) -> None:
-    """Raises what is wrong with data that could not be decoded, or only with damage."""
+def _checked(
+    pixels: np.ndarray | None, damage: str, data: bytes, where: object, head: Header | None
+) -> np.ndarray:
+    """Returns the pixels; raises what is wrong with data that has none, or only damaged ones."""
     if damage:
         raise UserError(where, f"damaged image ({damage})", _REMEDY)
     if pixels is not None:
-        return
+        return pixels
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC:
         raise UserError(where, "HEIC pictures are not read", "Convert it to .png or .jpg")
     if head:

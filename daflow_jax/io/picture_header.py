@@ -4,6 +4,7 @@ The structure of the file is walked as far as it is cheap, so that a truncated o
 named as such: libraries fill a missing rest with grey.
 """
 
+import mmap
 import struct
 import zlib
 from collections.abc import Iterator
@@ -62,6 +63,19 @@ def png(data: bytes, where: object) -> Header:
     bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 4)
     unpacked = height * (width * bits // 8)
     return Header(width, height, orientation.of_exif(exif), pictures, packed, unpacked)
+
+
+def apng_frames(data: bytes | mmap.mmap) -> int:
+    """Returns the number of frames of a PNG, looking no further than its first pixels."""
+    at = 8
+    while at + 12 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, at)
+        if name == b"acTL" and at + 12 <= len(data):
+            return max(1, struct.unpack_from(">I", data, at + 8)[0])
+        if name == b"IDAT":
+            break
+        at += 12 + length
+    return 1
 
 
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # start of frame, with the size
@@ -165,7 +179,8 @@ def iso(data: bytes, where: object) -> Header:
         if name == b"ispe" and len(body) >= 12:
             sizes.append(struct.unpack_from(">II", body, 4))
         elif name == b"ihdr" and len(body) >= 8:
-            sizes.append(struct.unpack_from(">II", body)[::-1])
+            height, width = struct.unpack_from(">II", body)
+            sizes.append((width, height))
         elif name == b"irot" and body:
             turns = body[0] & 3
         elif name == b"imir" and body:

@@ -43,7 +43,8 @@ def read(path: str | Path) -> MappedArrays:
 
     path = Path(path)
     if not path.is_file():
-        raise UserError(path, "not found", "Check the path")
+        rule = "is not a file" if path.exists() else "not found"
+        raise UserError(path, rule, "Check the path")
     try:
         with safetensors.safe_open(path, "np"):  # checks the header, offsets and the file's length
             pass
@@ -72,7 +73,7 @@ def write(path: str | Path, layout: Layout, arrays: Iterable[tuple[str, np.ndarr
             of rows, so that a transposed view is never copied whole.
     """
     digest = hashlib.sha256()
-    with atomic.replacing(path) as part, open(part, "wb") as file:
+    with atomic.replacing(path) as part, open(part, "wb", opener=atomic.no_link) as file:
 
         def put(data: bytes) -> None:
             file.write(data)

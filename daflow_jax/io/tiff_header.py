@@ -3,6 +3,7 @@
 `upright` takes the orientation out: libraries apply it in TIFF alone, here it is applied once.
 """
 
+import mmap
 import struct
 from typing import Any, NamedTuple
 
@@ -65,7 +66,7 @@ class Tiff(NamedTuple):
         return orientation.sound(self.pages[0].first(orientation.TAG, 1))
 
 
-def parse(data: bytes, where: object) -> Tiff:
+def parse(data: bytes | mmap.mmap, where: object) -> Tiff:
     """Returns the directories of a file; a damaged or truncated one is a `UserError`."""
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
@@ -88,7 +89,7 @@ def parse(data: bytes, where: object) -> Tiff:
     return Tiff(pages, order)
 
 
-def _page(data: bytes, at: int, order: str, big: bool) -> tuple[Page, int]:
+def _page(data: bytes | mmap.mmap, at: int, order: str, big: bool) -> tuple[Page, int]:
     head, step, inline = ("Q", 20, 8) if big else ("H", 12, 4)
     (count,) = struct.unpack_from(order + head, data, at)
     start = at + struct.calcsize("<" + head)

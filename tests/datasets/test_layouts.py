@@ -164,7 +164,7 @@ def test_half_a_pair_is_listed_with_what_it_lacks(root, tmp_path):
         (folder / "mine/b/meta.json").write_text("{")
 
     first, second = damage(root, tmp_path, "pairs_folder", spoil)
-    assert (first.problem, second.problem) == ("has no frame2", "meta.json is not readable JSON")
+    assert first.problem == "has no frame2" and second.problem.startswith("meta.json: is not JSON")
 
 
 def test_archives_and_empty_folders_are_refused_with_the_remedy(root, tmp_path):

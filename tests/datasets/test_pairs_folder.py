@@ -53,7 +53,7 @@ def test_broken_pairs_name_file_rule_and_remedy(tmp_path):
     with pytest.raises(UserError, match="x: holds no flow file"):
         pairs.read_pairs(make(tmp_path / "x", flow=None))
     (make(tmp_path / "y") / "meta.json").write_text("{")
-    with pytest.raises(UserError, match="meta.json: not readable JSON"):
+    with pytest.raises(UserError, match="meta.json: is not JSON"):
         pairs.read_pairs(tmp_path / "y")
     write_flow(make(tmp_path / "z") / "flow.flo", np.zeros((8, 6, 2), np.float32))
     with pytest.raises(UserError, match="flow.flo: 6x8 but frame1.png is 8x6"):
