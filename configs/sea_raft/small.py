@@ -13,21 +13,11 @@ import ml_collections
 def get_config():
     """Returns the configuration."""
     config = ml_collections.ConfigDict()
-    config.task = dict(name="optical_flow", iters=4, gamma=0.85, max_flow=400.0, batch_norm="train")
+    config.task = dict(name="optical_flow", iters=4, gamma=0.85, batch_norm="train")
     config.model = dict(name="sea-raft-s", lookup="matmul")
-    config.optimizer = dict(lr=4e-4, schedule="one_cycle", weight_decay=1e-5, clip_norm=1.0)
-    config.data = dict(
-        source="host",
-        num_workers=0,
-        keys=("lq", "hq", "flow", "valid", "weight"),
-        scene=dict(frames=2, height=288, width=384, max_shapes=9),
-    )
-    config.degrade = dict(mode="clip", min_severity=0.0, max_severity=5.5)
-    config.train = dict(steps=100_000, batch_size=8, steps_per_call=1, max_bad_steps=10)
-    config.eval = dict(every=2000, batches=8)
-    config.checkpoint = dict(every=1000, keep=3, init_from="")
-    config.mesh = dict(data=-1, fsdp=1)
-    config.precision = "p=f32,c=f32"
-    config.seed = 0
-    config.log = dict(every=50, pictures_every=500, tensorboard=True)
+    config.optimizer = dict(lr=4e-4, weight_decay=1e-5)
+    config.data = dict(scene=dict(height=288, width=384, max_shapes=9))
+    config.train = dict(steps=100_000, batch_size=8)
+    config.eval = dict(every=2000)
+    config.log = dict(pictures_every=500)
     return config

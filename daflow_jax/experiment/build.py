@@ -31,7 +31,10 @@ def build(config: Any, devices: Sequence[jax.Device] | None = None) -> setup.Exp
         for name in ("train", "optimizer", "eval", "checkpoint", "log")
     }
     train, optimizing = parts["train"], parts["optimizer"]
-    seed, policy = int(config.get("seed", 0)), precision.parse(config.get("precision", "f32"))
+    seed, policy = (
+        int(config.get("seed", 0)),
+        precision.parse(config.get("precision", sections.PRECISION)),
+    )
     kind = task_networks.task_kind(config)
     networks = task_networks.build_networks(config, kind)
     task = task_networks.build_task(config, kind, networks, policy)
@@ -104,7 +107,7 @@ def _record(config, parts, clips, networks, task, mesh) -> dict[str, Any]:
         **({"networks": described} if described else {}),
         "task": {"name": config["task"]["name"], **fields},
         "seed": data.seed,
-        "precision": config.get("precision", "f32"),
+        "precision": config.get("precision", sections.PRECISION),
         "mesh": dict(mesh.shape),
     }
 

@@ -24,8 +24,7 @@ def read(spec: str, argv: Sequence[str] = ()) -> Any:
     """
     import ml_collections
 
-    path, _, argument = spec.partition(":")
-    values = _load(path, argument).to_dict()
+    values = load(spec).to_dict()
     for section in ("model", "task"):
         for text in argv:
             if text.startswith(f"{PREFIX}{section}.name="):
@@ -45,7 +44,7 @@ def read(spec: str, argv: Sequence[str] = ()) -> Any:
 def complete(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the nested dict with the default of every field that `values` leaves out."""
     mesh = {"data": -1, "fsdp": 1, "seq": 1, "tensor": 1}
-    out: dict[str, Any] = {"seed": 0, "precision": "f32", "mesh": mesh}
+    out: dict[str, Any] = {"seed": 0, "precision": sections.PRECISION, "mesh": mesh}
     for name, kind in sections.SETTINGS.items():
         out[name] = _defaults(kind)
     scene = out["data"].pop("scene")
@@ -64,7 +63,9 @@ def complete(values: Mapping[str, Any]) -> dict[str, Any]:
     return _overlay(out, values)
 
 
-def _load(path: str, argument: str) -> Any:
+def load(spec: str) -> Any:
+    """Returns get_config() of "FILE.py" or "FILE.py:argument" as it is written."""
+    path, _, argument = spec.partition(":")
     if not Path(path).is_file():
         raise errors.UserError(path, "no such file", "Name a file such as configs/raft/star.py")
     spec = importlib.util.spec_from_file_location("daflow_config", path)

@@ -24,6 +24,7 @@ SECTIONS = (
     "seed",
     "log",
 )
+PRECISION = "p=f32,c=f32"  # the default
 SETTINGS: dict[str, type] = {  # sections whose keys are the fields of a dataclass
     "optimizer": optimizer.OptimizerConfig,
     "data": settings.DataConfig,
