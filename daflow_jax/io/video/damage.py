@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from daflow_jax.errors import UserError
-from daflow_jax.io.video import container, promise, structure
+from daflow_jax.io.video import promise
 from daflow_jax.io.video.clock import Stamp
 from daflow_jax.io.video.decode import Track
 
@@ -21,6 +21,7 @@ class Damage:
         seconds: where the last frame before it ends, from the first frame on.
         at_end: nothing follows: the video is truncated.
         promised: frames that the header counts, 0 = unknown.
+        cut: the file is shorter than it declares: its last frames may lack their neighbours.
     """
 
     path: Path
@@ -29,14 +30,16 @@ class Damage:
     seconds: float
     at_end: bool = False
     promised: int = 0
+    cut: bool = False
 
     def __str__(self) -> str:
         if self.at_end:
             of = f" of {self.promised}" if self.promised else ""
             return f"truncated video, no frame after {self.after}{of} ({self.seconds:.3f} s)"
         frames = "frame is" if self.missing == 1 else "frames are"
-        place = f"after frame {self.after} ({self.seconds:.3f} s)"
-        return f"damaged video, {self.missing} {frames} missing {place}"
+        place = f"after the first {self.after} ({self.seconds:.3f} s)"
+        kind = "truncated" if self.cut else "damaged"
+        return f"{kind} video, {self.missing} {frames} missing {place}"
 
     def error(self) -> UserError:
         """Returns the one-line refusal."""
@@ -47,10 +50,11 @@ class Damage:
 OnDamage = Callable[[Damage], None]
 
 
-def between(path: str | Path, stamp: Stamp, last: Stamp | None, start: Stamp) -> Damage:
+def between(track: Track, stamp: Stamp, last: Stamp | None, start: Stamp) -> Damage:
     """Returns the damage before the frame of `stamp`; `last` is the frame before it, if any."""
     seconds = _end(last, start) if last else 0.0
-    return Damage(Path(path), stamp.number - stamp.missing, stamp.missing, seconds)
+    after = stamp.number - stamp.missing
+    return Damage(track.path, after, stamp.missing, seconds, cut=track.is_cut)
 
 
 def _end(last: Stamp, start: Stamp) -> float:
@@ -83,10 +87,9 @@ def _is_short(track: Track, last: Stamp) -> bool:
         return True
     if counted and track.packets >= counted:
         return False
-    cut = track.broken or structure.is_cut(track.path, container.demuxer_of(track.source))
     end, exact = promise.end(track.source, track.track)
     if end is None or not track.pace.believed:
-        return cut or (bool(counted) and track.pace.believed)
+        return track.is_cut or (bool(counted) and track.pace.believed)
     slack = 2.5 * float(track.pace.step) if exact or counted else 1.0
-    slack = 0.5 * float(track.pace.step) if cut else slack
+    slack = 0.5 * float(track.pace.step) if track.is_cut else slack
     return float(last.time + last.duration) + slack < end

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from daflow_jax.io.video import container
+from daflow_jax.io.video import container, structure
 from daflow_jax.io.video.clock import Clock
-from daflow_jax.io.video.orientation import UPRIGHT, Orientation
 from daflow_jax.io.video.pace import Pace, Sample, judge, take
 
 
@@ -23,7 +22,7 @@ class Track:
         track: its video stream (PyAV).
         sample: the first packets.
         pace: what they say about time.
-        laid: how a viewer lays the pictures; known from the first frame on.
+        turn: orientation (1 to 8, as in Exif); known from the first frame on.
         clock: gives the stamps, and hears of damaged packets.
         packets: number read so far, without those that an edit list skips.
         broken: reading ended with an error.
@@ -32,7 +31,7 @@ class Track:
     path: Path
     source: Any
     track: Any
-    laid: Orientation = UPRIGHT
+    turn: int = 1
 
     def __post_init__(self):
         self.packets, self.broken = 0, False
@@ -41,6 +40,11 @@ class Track:
         repeats = container.demuxer_of(self.source) == "avi"
         self.pace: Pace = judge(self.track, self.sample, repeats)
         self.clock = Clock(self.pace)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the file ends before its declared end, or reading ended with an error."""
+        return self.broken or structure.is_cut(self.path, container.demuxer_of(self.source))
 
     def frames(self) -> Iterator[Any]:
         """Yields the good frames (PyAV) in order of display; `clock` hears of the others."""

@@ -4,9 +4,8 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from daflow_jax.io.video import container, interlace, orientation, promise
+from daflow_jax.io.video import container, display_matrix, interlace, promise
 from daflow_jax.io.video.decode import Track, luma
-from daflow_jax.io.video.orientation import UPRIGHT, Orientation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,12 +14,12 @@ class Info:
 
     Attributes:
         frames: number of frames; None where neither says it, an estimate in Matroska and MPEG.
-        height: pixels, of the upright picture.
-        width: pixels, of the upright picture.
+        height: pixels, as `frames` yields them.
+        width: pixels, as `frames` yields them.
         fps: mean number of frames per second.
         path: of the video.
         constant: frames stand at equal distances; else use the time stamps (`timed`).
-        orientation: how a viewer turns the stored pictures.
+        orientation: 1 to 8, as in Exif: how a viewer turns the stored pictures; 1 = not at all.
         notes: sentences that a command should show: what was not taken as the header says.
     """
 
@@ -30,7 +29,7 @@ class Info:
     fps: float
     path: Path = dataclasses.field(default=Path(), compare=False)
     constant: bool = dataclasses.field(default=True, compare=False)
-    orientation: Orientation = dataclasses.field(default=UPRIGHT, compare=False)
+    orientation: int = dataclasses.field(default=1, compare=False)
     notes: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     @functools.cached_property
@@ -39,22 +38,25 @@ class Info:
         return interlace.field_order(luma(self.path)) is not None
 
 
-def info(path: str | Path) -> Info:
-    """Returns the facts of a video; decodes one frame, for the display matrix."""
+def info(path: str | Path, *, upright: bool | None = None) -> Info:
+    """Returns the facts of a video; decodes one frame, for the display matrix.
+
+    `upright` as in `frames`: it swaps height and width of a video that lies on its side.
+    """
     with container.opened(path) as (source, video):
         track = Track(Path(path), source, video)
         count, pace = _count(track), track.pace
         first = next(track.frames(), None)
-        laid = orientation.of_frame(first) if first else UPRIGHT
+        turn = display_matrix.of_frame(first) if first else 1
         size = (first.height, first.width) if first else (video.height, video.width)
         notes = []
         if not pace.believed:
             said = float(video.average_rate or 0)
             rule = f"{said:g} frames a second are not believed; {float(pace.rate):g} are taken"
             notes.append(f"{path}: {rule}")
-        height, width = laid.size(*size)
+        height, width = display_matrix.size(size, turn if display_matrix.turns(upright) else 1)
         fps = float(pace.rate)
-        return Info(count, height, width, fps, Path(path), pace.constant, laid, tuple(notes))
+        return Info(count, height, width, fps, Path(path), pace.constant, turn, tuple(notes))
 
 
 def _count(track: Track) -> int | None:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from daflow_jax.errors import UserError
-from daflow_jax.io.video import container, damage, interlace, orientation
+from daflow_jax.io import orientation
+from daflow_jax.io.video import container, damage, display_matrix, interlace
 from daflow_jax.io.video.clock import Stamp
 from daflow_jax.io.video.decode import Track, luma
 
@@ -27,7 +28,7 @@ class Frame(NamedTuple):
 def frames(
     path: str | Path,
     *,
-    upright: bool = True,
+    upright: bool | None = None,
     deinterlace: bool = False,
     on_damage: damage.OnDamage | None = None,
 ) -> Iterator[np.ndarray]:
@@ -42,14 +43,15 @@ def frames(
 def timed(
     path: str | Path,
     *,
-    upright: bool = True,
+    upright: bool | None = None,
     deinterlace: bool = False,
     on_damage: damage.OnDamage | None = None,
 ) -> Iterator[Frame]:
     """Yields the frames with their times, in order of display, at constant memory.
 
     Args:
-        upright: turn and mirror as a viewer does; False keeps the stored pictures.
+        upright: turn and mirror as a viewer does; False keeps the stored pictures; None: as
+            `io.orientation` says.
         deinterlace: fill the missing rows of each field (FFmpeg's bwdif), one frame a frame.
         on_damage: called with every place where frames are missing, in the middle (before the next
             frame is yielded, whose `stamp.missing` says how many) and at the end. None: such a
@@ -64,9 +66,11 @@ def timed(
         if deinterlace:
             order = interlace.field_order(luma(Path(path)))
             pictures = interlace.deinterlaced(pictures, video, order)
+        turned = display_matrix.turns(upright)
         for picture, stamp in pictures:
             pixels = picture.to_ndarray(format="rgb24")
-            yield Frame(track.laid.apply(pixels) if upright else pixels, stamp)
+            shown = orientation.apply(pixels, track.turn) if turned else pixels
+            yield Frame(np.ascontiguousarray(shown), stamp)
 
 
 def _refuse(found: damage.Damage) -> None:
@@ -80,9 +84,9 @@ def _stamped(track: Track, report: damage.OnDamage) -> Iterator[tuple[Any, Stamp
         stamp = track.clock.stamp(picture)
         if first is None:
             first, size = stamp, (picture.height, picture.width)
-            track.laid = orientation.of_frame(picture)
+            track.turn = display_matrix.of_frame(picture)
         if stamp.missing:
-            report(damage.between(track.path, stamp, before, first))
+            report(damage.between(track, stamp, before, first))
         if (picture.height, picture.width) != size:
             raise _other_size(track.path, stamp.number, picture, size)
         before = stamp
