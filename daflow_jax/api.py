@@ -62,7 +62,8 @@ def part_of(
     if found is None:
         entry = models.entry_of(loaded.config)
         known = [e.family for e in models.ENTRIES.values() if kind in (e.kind, *e.parts)]
-        rule = f"is a {entry.kind} model ({entry.family}) and has no {kind} model inside"
+        article = "an" if entry.kind == "interpolation" else "a"
+        rule = f"is {article} {entry.kind} model ({entry.family}) and has no {kind} model inside"
         raise errors.UserError(name, rule, f"Families that do: {', '.join(known) or 'none'}")
     config, path = found
     if not path:

@@ -1,9 +1,6 @@
 """`daflow flow`: optical flow of pairs, folders and videos."""
 
 import argparse
-import itertools
-import time
-from pathlib import Path
 
 from daflow_jax import errors
 from daflow_jax.cli import call_options, console, options
@@ -70,7 +67,7 @@ def _add_output(group):
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing flows and the manifest."""
-    from daflow_jax.cli import outputs
+    from daflow_jax.cli import flow_files, outputs
     from daflow_jax.datasets import sequences
 
     args.formats = outputs.parse_formats(args.formats)
@@ -81,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
             "--formats overlay", "stdin can be read once only", "Save the stream to a file first"
         )
     if not (args.overwrite or args.skip_existing):
-        _refuse_existing(found, args)
+        flow_files.refuse_existing(found, args)
     options.start(args)
     log = console.Console(args.quiet)
     if found.note:
@@ -90,7 +87,9 @@ def run(args: argparse.Namespace) -> int:
     stream = _streams(args, model)
     manifest = _manifest(args, model)
     for sequence in found:
-        manifest.add(sequence, lambda s=sequence: _sequence(s, stream, args, log, manifest))
+        manifest.add(
+            sequence, lambda s=sequence: flow_files.write(s, stream, args, log, manifest.overwrite)
+        )
     sizes = manifest.distinct("size")
     if len(sizes) > MANY and args.bucket is None:
         log.note(f"frames had {len(sizes)} sizes; --bucket 64 compiles fewer programs for them")
@@ -128,60 +127,6 @@ def _stdin_size(text):
     except ValueError:
         raise errors.UserError(f"--size {text}", "is not WIDTHxHEIGHT", "Use 640x480") from None
     return width, height
-
-
-def _refuse_existing(found, args):
-    """Raises UserError, before any work, if the first file of a sequence exists."""
-    from daflow_jax.cli import outputs
-
-    for sequence in found:
-        stem = next(_stems(sequence, args.stride))
-        for name in args.formats:
-            suffix = outputs.SUFFIX.get(name, "_wheel.png")
-            outputs.refuse_existing(Path(args.out) / sequence.name / f"{stem}{suffix}")
-
-
-def _sequence(sequence, stream, args, log, manifest):
-    """Returns the record of one sequence after writing its files."""
-    from daflow_jax.cli import outputs
-
-    masks = tuple(x for x in ("occlusion", "confidence", "uncertainty") if getattr(args, x))
-    writer = outputs.SequenceOutput(
-        Path(args.out) / sequence.name, args.formats, args.wheel_max, masks, manifest.overwrite
-    )
-    begun, pairs = time.monotonic(), 0
-    results = stream(itertools.islice(sequence.frames(), 0, None, args.stride), sequence.name)
-    stems = _stems(sequence, args.stride)
-    total = None if sequence.length is None else (sequence.length - 1) // args.stride
-    try:
-        with console.Progress(log, sequence.name, "pairs", total) as progress:
-            for result in results:
-                shown = result if args.bidirectional else result._replace(backward=None)
-                writer.write(next(stems), shown)
-                pairs += 1
-                progress.step()
-        if args.pad_last:
-            writer.write(next(stems), shown)
-        frames = itertools.islice(sequence.frames(), 0, None, args.stride)
-        writer.finish(frames if "overlay" in args.formats else (), sequence.fps or 25.0)
-    finally:
-        writer.close()
-    seconds = time.monotonic() - begun
-    return {
-        "input": sequence.name,
-        "pairs": pairs,
-        "size": list(shown.flow.shape[:2]),
-        "seconds": round(seconds, 3),
-        "speed_p99": round(max(writer.speeds), 3),
-        "outputs": [str(path) for path in writer.written],
-    }
-
-
-def _stems(sequence, stride):
-    """Yields the name of each frame that is read."""
-    if sequence.names is not None:
-        return itertools.islice(iter(sequence.names), 0, None, stride)
-    return (f"{index:06d}" for index in itertools.count(0, stride))
 
 
 def _manifest(args, model):

@@ -2,14 +2,18 @@
 
 import argparse
 import os
-import re
 import sys
 from typing import Any
 
 from daflow_jax import DEFAULT_MODEL
-from daflow_jax.cli import call_options
+from daflow_jax.cli import call_options, values
+from daflow_jax.cli.values import at_least, mesh, size
 from daflow_jax.models.entry import Kind
 
+__all__ = [
+    "WEIGHT_DTYPES", "add_common", "add_device", "add_keep", "add_layout", "add_model", "at_least",
+    "examples", "load", "mesh", "size", "start",
+]  # fmt: skip
 WEIGHT_DTYPES = ("float32", "bfloat16", "float16")  # the names in pretrained.DTYPES
 
 
@@ -72,7 +76,7 @@ def add_model(
     if kind == "flow":
         model.add_argument(
             "--scales",
-            type=_scales,
+            type=values.scales,
             metavar="A,B|none",
             help="sizes estimated first, such as 0.25,0.5 (the model's own)",
         )
@@ -83,7 +87,7 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
     """Adds how frames are cut up to fit the device."""
     memory = parser.add_argument_group("memory and compiling")
     memory.add_argument(
-        "--batch", type=_auto_or_count, metavar="auto|N", help="pairs at once (auto)"
+        "--batch", type=values.auto_or_count, metavar="auto|N", help="pairs at once (auto)"
     )
     memory.add_argument(
         "--bucket",
@@ -92,57 +96,15 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
         help="pad frames to multiples first: many sizes share few programs, flow changes a little",
     )
     memory.add_argument(
-        "--tile", type=_tile, default="auto", metavar="auto|off|HxW", help="cut large frames (auto)"
+        "--tile",
+        type=values.tile,
+        default="auto",
+        metavar="auto|off|HxW",
+        help="cut large frames (auto)",
     )
     memory.add_argument("--max-size", type=at_least(16), metavar="PX", help="estimate at this size")
     text = "use several devices: seq=4 splits frames, data=2 takes clips side by side"
     memory.add_argument("--mesh", type=mesh, metavar="AXES", help=text)
-
-
-def at_least(least: int):
-    """Returns an argparse type for whole numbers from `least` up."""
-
-    def integer(text: str) -> int:
-        if not re.fullmatch(r"-?\d+", text) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
-        return int(text)
-
-    return integer
-
-
-def size(text: str) -> tuple[int, int]:
-    """Returns (height, width) of "192x256", height first."""
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH")
-    return int(match[1]), int(match[2])
-
-
-def mesh(text: str) -> dict[str, int]:
-    """Returns {"data": 4, "seq": 2} of "data=4,seq=2"."""
-    if not re.fullmatch(r"[a-z]+=(-1|[1-9]\d*)(,[a-z]+=(-1|[1-9]\d*))*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not AXIS=SIZE,...: data=4,seq=2")
-    return {name: int(size) for name, size in (part.split("=") for part in text.split(","))}
-
-
-def _auto_or_count(text):
-    return None if text == "auto" else at_least(1)(text)
-
-
-def _tile(text):
-    return text if text in ("auto", "off") else size(text)
-
-
-def _scales(text):
-    """Returns (0.25, 0.5) of "0.25,0.5" and () of "none"."""
-    if text == "none":
-        return ()
-    if not re.fullmatch(r"0?\.\d+(,0?\.\d+)*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not none or numbers below 1: 0.25,0.5")
-    found = tuple(float(part) for part in text.split(","))
-    if 0 in found or list(found) != sorted(set(found)):
-        raise argparse.ArgumentTypeError(f"{text!r} does not ascend from above 0: 0.25,0.5")
-    return found
 
 
 def start(args: argparse.Namespace) -> None:

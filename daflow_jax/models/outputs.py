@@ -8,7 +8,8 @@ from jaxtyping import Array, Float
 class FlowOutput(NamedTuple):
     """flows: (m, b, f-1, h, w, 2) float32 pixels, one per returned iteration, the best one last.
 
-    low: (b, f-1, h/8, w/8, 2), the last flow on the 1/8 grid in its own pixels (warm start).
+    low: (b, f-1, h/stride, w/stride, 2), the last flow on a grid of `config.stride` pixels a step,
+        in steps of that grid (warm start).
     info: (m, b, f-1, h, w, 4) float32, of networks that predict a mixture of two Laplace
         distributions: weights before the softmax w0, w1 and log scales b0, b1 before clipping
         (SEA-RAFT, sec. 3.2); None of others.

@@ -216,10 +216,10 @@ NESTED = ("convert flow", "convert weights", "data check", "data stats", "data l
 
 
 @pytest.mark.parametrize("verb", [*cli.COMMANDS, *NESTED])
-def test_every_help_ends_with_three_examples_that_parse(daflow, verb):
+def test_every_help_ends_with_examples_that_parse(daflow, verb):
     code, out, _ = daflow(*verb.split(), "--help")
     examples = out.split("examples:\n")[1].strip().splitlines()
-    assert code == 0 and len(examples) == 3
+    assert code == 0 and len(examples) >= 3
     for example in examples:
         words = example.split()
         assert words[0] == "daflow"
