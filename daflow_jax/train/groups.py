@@ -21,7 +21,7 @@ class Group:
         name: for messages.
     """
 
-    match: tuple[str, ...]
+    match: tuple[str, ...] | str
     lr_scale: float = 1.0
     weight_decay: float | None = None
     name: str = ""
