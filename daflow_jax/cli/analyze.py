@@ -75,6 +75,9 @@ def _add_model(group):
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing results, table and heat map."""
+    import jax
+
+    from daflow_jax import api
     from daflow_jax.evaluate import records
     from daflow_jax.evaluate.probing import report, study
 
@@ -88,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
     subject = _subject(args)
     makers, exclude = _samples(args, subject.window)
     log = console.Console(args.quiet)
-    found = []
-    with _device(args), console.Progress(log, "analyze", "degradations", len(degradations)) as bar:
+    found, device = [], jax.default_device(api.find_device(args.device))
+    with device, console.Progress(log, "analyze", "degradations", len(degradations)) as bar:
         for each in degradations:
             chosen = dict(seed=args.seed, exclude=exclude, exchange=args.exchange)
             found.append(study.run(subject, makers, each, **chosen))
@@ -109,14 +112,6 @@ def run(args: argparse.Namespace) -> int:
         report.heat_map(out / "heat_map.png", found)
     print(json.dumps(record) if args.json else table)
     return 0
-
-
-def _device(args):
-    import jax
-
-    from daflow_jax import api
-
-    return jax.default_device(api.find_device(args.device))
 
 
 def _subject(args):
