@@ -1,5 +1,7 @@
 """RAFT (Teed and Deng, ECCV 2020) in the registry."""
 
+from typing import Any
+
 from daflow_jax.models.entry import CallOption, Entry, Example
 from daflow_jax.models.raft import trainable
 from daflow_jax.models.raft.config import VARIANTS, RAFTConfig
@@ -7,7 +9,7 @@ from daflow_jax.models.raft.config import VARIANTS, RAFTConfig
 ITERS = CallOption("iters", "refinement steps (the model's own, most often 12)")
 
 
-def example(config: RAFTConfig) -> Example:
+def example(config: Any) -> Example:
     """Returns a call with one step of refinement on frames of the smallest size."""
     import jax
 
