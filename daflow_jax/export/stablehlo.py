@@ -84,10 +84,11 @@ def _function(model, size, options):
     plan = estimator.plan(size)
     run = network.whole(model.module, model.programs.place, plan)
     variables, seed = jax.device_get(model.variables), model.seed
+    arrays = dict(estimator.options.arrays)
 
     def flow(frames):
         with jax.default_matmul_precision(model.programs.precision or "default"):
-            flows, _ = run(variables, jax.random.key(seed), frames)
+            flows, _ = run(variables, jax.random.key(seed), frames, None, arrays)
         return flows[-1, ..., :2]
 
     return flow
@@ -95,12 +96,11 @@ def _function(model, size, options):
 
 def _signature(model, exported, size, options) -> dict[str, Any]:
     frames, flow = exported.in_avals[0], exported.out_avals[0]
-    asked = {name: value for name, value in options.items() if value is not None}
+    asked = dict(model.options(**options).static)
     return {
         "schema": 1,
         "format": "stablehlo",
         "model": {"name": model.name, "sha256": model.meta.get("sha256")},
-        **model.defaults,
         **asked,
         "scales": list(model.scales),
         "precision": model.precision,

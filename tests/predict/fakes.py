@@ -72,7 +72,7 @@ class Watched(predict.Programs):
         if b * (f - 1) > self.most or h * w > self.pixels:
             text = f"{h}x{w}, batch {b * (f - 1)} needs 9.0 GB, 1.0 GB is free"
             raise self.failure(text) if self.failure is memory.OutOfMemory else self.failure()
-        self.given.append(tuple(np.asarray(x) for x in inputs))
+        self.given.append(jax.tree.map(np.asarray, inputs))
         return super().__call__(make, plan, what, *inputs)
 
     @property
@@ -83,7 +83,7 @@ class Watched(predict.Programs):
     @property
     def starts(self) -> list[np.ndarray | None]:
         """Where each of them started."""
-        return [inputs[1] if len(inputs) > 1 else None for inputs in self.given]
+        return [inputs[1] for inputs in self.given]
 
 
 @pytest.fixture(scope="module")

@@ -161,27 +161,26 @@ class Estimator:
 
     def _network(self, frames, start):
         clips, start = self._clips(frames, start)
-        plan = self.plan(frames.shape[1:3])
-        given = (clips,) if start is None else (clips, start)
-        flows, low = self.programs(network.whole, plan, _what(frames), *given)
+        flows, low = self._call(network.whole, self.plan(frames.shape[1:3]), frames, clips, start)
         return _by_pairs(np.asarray(flows)), _by_pairs(np.asarray(low)[None])[0]
+
+    def _call(self, make, plan, frames, clips, start, note=""):
+        what = f"{clips.shape[2]}x{clips.shape[3]} (batch {len(frames) - 1}{note})"
+        return self.programs(make, plan, what, clips, start, dict(self.options.arrays))
 
     def _tiled(self, frames, start, size, tile):
         """Returns flows of the last size in tiles, each with its part of the start."""
         clips, start = self._clips(frames, start)
-        plan = self.plan(frames.shape[1:3])
-        given = (clips,) if start is None else (clips, start)
-        what = _what(frames).replace(")", ", before tiles)")
-        clips, start = self.programs(network.prepared, plan, what, *given)
-        stride = self.grid.stride
+        plan, stride = self.plan(frames.shape[1:3]), self.grid.stride
+        given = frames, clips, start
+        clips, start = self._call(network.prepared, plan, *given, ", before tiles")
 
         def run(rows, columns):
-            part = _cut(clips, rows, columns)
-            low = () if start is None else (_cut(start, _low_part(rows, stride),
-                                                 _low_part(columns, stride)),)  # fmt: skip
+            part, low = _cut(clips, rows, columns), None
+            if start is not None:
+                low = _cut(start, _low_part(rows, stride), _low_part(columns, stride))
             inner = plan._replace(steps=(part.shape[2:4],))
-            what = f"{part.shape[2]}x{part.shape[3]} (batch {len(frames) - 1})"
-            return self.programs(network.whole, inner, what, part, *low)[0]
+            return self._call(network.whole, inner, frames, part, low)[0]
 
         flows = tiles.blended(size, tile, self.grid.multiple, run)
         around, shape = self.grid.padding(plan.steps[-1]), frames.shape[1:3]
@@ -211,10 +210,6 @@ class Estimator:
 def _by_pairs(maps: np.ndarray) -> np.ndarray:
     """Returns (m, n, ...) of maps (m, b, q, ...)."""
     return maps.reshape(maps.shape[0], -1, *maps.shape[3:])
-
-
-def _what(frames) -> str:
-    return f"{frames.shape[1]}x{frames.shape[2]} (batch {len(frames) - 1})"
 
 
 def _low_part(span: slice, stride: int) -> slice:

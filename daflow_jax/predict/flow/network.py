@@ -31,18 +31,19 @@ class Plan(NamedTuple):
 
 
 def whole(module: Any, place: Placement, plan: Plan) -> Callable[..., Any]:
-    """Returns (variables, key, clips (b, f, h, w, 3), start=None) -> flows (m, b, f-1, h, w, 2)
+    """Returns (variables, key, clips (b, f, h, w, 3), start, arrays) -> flows (m, b, f-1, h, w, 2)
     and `low` of the last size.
 
     Frames are brought to the sizes of the plan, padded, estimated and brought back. Networks that
     predict their uncertainty add it to the flows as a third channel. `start` is on the grid of
-    `low`.
+    `low`, or None; `arrays` are options of the call that were read from files.
     """
 
-    def function(variables, key, clips, start=None):
+    def function(variables, key, clips, start, arrays):
+        given = variables, key, arrays
         images = resize.resize_align_corners(clips, plan.steps[-1])
-        start = _start(module, place, plan, (variables, key), images, start)
-        run = functools.partial(_network(module, place, plan, True), variables, key)
+        start = _start(module, place, plan, given, images, start)
+        run = _network(module, place, plan, given, last=True)
         out = coarse_to_fine.at(run, images, plan.grid, start)
         return enlarged(_with_uncertainty(out, module.config), clips.shape[2:4]), out.low
 
@@ -50,12 +51,12 @@ def whole(module: Any, place: Placement, plan: Plan) -> Callable[..., Any]:
 
 
 def prepared(module: Any, place: Placement, plan: Plan) -> Callable[..., Any]:
-    """Returns (variables, key, clips, start=None) -> padded clips of the last size and its start:
-    what tiles are cut from."""
+    """Returns (variables, key, clips, start, arrays) -> padded clips of the last size and its
+    start: what tiles are cut from."""
 
-    def function(variables, key, clips, start=None):
+    def function(variables, key, clips, start, arrays):
         images = resize.resize_align_corners(clips, plan.steps[-1])
-        start = _start(module, place, plan, (variables, key), images, start)
+        start = _start(module, place, plan, (variables, key, arrays), images, start)
         return pad.pad(images, plan.grid.padding(plan.steps[-1])), start
 
     return function
@@ -104,16 +105,18 @@ def _over_windows(apply, place):
     return windows
 
 
-def _network(module, place, plan, last: bool):
-    options = dict(plan.options)
+def _network(module, place, plan, given, last: bool) -> Callable[..., FlowOutput]:
+    """Returns the function (clips, start) of padded clips of the last size, or of smaller ones."""
+    variables, key, arrays = given
+    options = dict(plan.options) | dict(arrays)
     if last and plan.all_iterations:
         options["all_iterations"] = True
-    return network(module, options, place)
+    return functools.partial(network(module, options, place), variables, key)
 
 
 def _start(module, place, plan, given, images, start):
     """Returns where the last size starts: what the smaller ones lead to, or `start` itself."""
-    run = functools.partial(_network(module, place, plan, False), *given)
+    run = _network(module, place, plan, given, last=False)
     return coarse_to_fine.coarse(run, images, plan.steps, plan.grid, start)[1]
 
 
