@@ -1,11 +1,18 @@
 """Frames that are missing: in the middle and at the end, by one rule; sizes that change."""
 
+from fractions import Fraction
+from types import SimpleNamespace
+
 import av
 import numpy as np
 import pytest
 
 from daflow_jax.errors import UserError
 from daflow_jax.io import video
+from daflow_jax.io.video import container, promise
+from daflow_jax.io.video.clock import Clock
+from daflow_jax.io.video.decode import Track
+from daflow_jax.io.video.pace import Pace
 from tests.io.videos import make, moving
 
 
@@ -110,8 +117,6 @@ def test_matroska_without_its_index_is_whole(tmp_path):
 
 @pytest.mark.parametrize("tag", ["ab:cd:01.2", "00:00:inf", "1", "99999999999:00:00"])
 def test_duration_that_is_no_time_is_not_read(tag):
-    from daflow_jax.io.video import promise
-
     assert promise.clock_time(tag) is None
     assert promise.clock_time("01:02:03.500000000") == 3723.5
 
@@ -140,3 +145,30 @@ def test_noise_in_a_file_ends_in_one_line(tmp_path, capfd):
             except UserError as error:
                 assert name in str(error) and "\n" not in str(error)
     assert capfd.readouterr() == ("", "")
+
+
+def test_frames_without_a_unit_of_time_take_the_track_s():
+    pace = Pace(Fraction(25), Fraction(1, 25), True, True)
+    clock = Clock(pace, Fraction(1, 1000))
+    for pts in (40, 80):
+        stamp = clock.stamp(SimpleNamespace(pts=pts, time_base=None, duration=None))
+    assert stamp == (1, Fraction(80, 1000), Fraction(1, 25), 0)
+
+
+def test_track_that_appears_late_does_not_stop_reading(tmp_path, monkeypatch):
+    path = make(tmp_path / "a.ts", moving(12), format="mpegts")
+    with container.opened(path) as (source, track):
+        late = SimpleNamespace(demux=lambda wanted: broken(source, wanted), format=source.format)
+        assert len(list(Track(path, late, track).frames())) == 12
+
+    def best(kind):
+        raise IndexError("list index out of range")
+
+    late = SimpleNamespace(streams=SimpleNamespace(best=best))
+    assert container.best_track(late, "audio") is None
+
+
+def broken(source, wanted):
+    """Yields packets as PyAV does when a track appears that it has not listed."""
+    yield from (packet for packet in source.demux(wanted) if packet.size)
+    raise IndexError("list index out of range")

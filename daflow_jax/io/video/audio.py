@@ -16,7 +16,7 @@ class Sound:
 
     Attributes:
         note: why there is no sound, where the source has some that the output cannot hold.
-        origin: second on the clock of the source that becomes 0 in the output.
+        video_start: second at which the pictures of the source begin.
     """
 
     def __init__(self, path: str | Path, output: Any):
@@ -24,9 +24,10 @@ class Sound:
         self._output = output
         self._stack = ExitStack()
         self._track, self._packets, self._held = None, iter(()), None
+        self._last: int | None = None  # time stamp
         source, video = self._stack.enter_context(container.opened(path))
         self.video_start = promise.start(video)
-        audio = source.streams.best("audio")
+        audio = container.best_track(source, "audio")
         self._start = Fraction(audio.start_time or 0) * audio.time_base if audio else None
         if audio is None:
             return
@@ -55,10 +56,11 @@ class Sound:
                 return
             self._held = None
             shift = round(origin / packet.time_base)
-            packet.pts -= shift
-            packet.dts = packet.pts if packet.dts is None else packet.dts - shift
-            packet.stream = self._track
-            self._output.mux(packet)
+            packet.pts = packet.dts = packet.pts - shift  # sound has no reordering
+            if self._last is None or packet.pts > self._last:  # muxers refuse steps back
+                self._last = packet.pts
+                packet.stream = self._track
+                self._output.mux(packet)
 
     def close(self) -> None:
         """Closes the source."""
@@ -70,5 +72,5 @@ class Sound:
             for packet in source.demux(audio):
                 if packet.size and packet.pts is not None:
                     yield packet
-        except (error.FFmpegError, OSError):
+        except (error.FFmpegError, OSError, IndexError):
             return  # what is left of a damaged track is lost

@@ -25,10 +25,10 @@ class Stamp(NamedTuple):
 
 
 class Clock:
-    """Gives stamps to decoded frames in order of display."""
+    """Gives stamps to decoded frames in order of display; `base` is the track's unit in seconds."""
 
-    def __init__(self, pace: Pace):
-        self._pace = pace
+    def __init__(self, pace: Pace, base: Fraction):
+        self._pace, self._base = pace, base
         self._lost: list[int | None] = []  # time stamps of packets and frames that are damaged
         self._shift = Fraction(0)
         self.last: Stamp | None = None
@@ -45,8 +45,9 @@ class Clock:
     def stamp(self, frame: Any) -> Stamp:
         """Returns the stamp of the next good frame."""
         step = self._pace.step
-        raw = None if frame.pts is None else frame.pts * frame.time_base
-        duration = Fraction(frame.duration or 0) * Fraction(frame.time_base or 0) or step
+        base = frame.time_base or self._base
+        raw = None if frame.pts is None else Fraction(frame.pts * base)
+        duration = Fraction((frame.duration or 0) * base) or step
         if raw is None or not self._pace.believed:
             raw, duration = self._expected() - self._shift, step
         time, hole = raw + self._shift, Fraction(0)

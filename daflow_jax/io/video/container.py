@@ -84,16 +84,27 @@ def _check_kind(path: str | Path, container: Any) -> None:
         raise UserError(path, f"holds {kind}, not what its name says", f"Rename it to {better}")
 
 
+def best_track(container: Any, kind: str) -> Any:
+    """Returns the track of a kind ("video", "audio") that FFmpeg thinks best, None without one."""
+    try:
+        return container.streams.best(kind)
+    except IndexError:  # a damaged file announces tracks that came too late to be listed
+        return None
+
+
 def _track(path: str | Path, container: Any) -> Any:
     attached = library(path).stream.Disposition.attached_pic
     tracks = [track for track in container.streams.video if not track.disposition & attached]
-    best = container.streams.best("video")
+    best = best_track(container, "video")
     track = best if best in tracks else next(iter(tracks), None)
     if track is None:
         raise UserError(path, "holds no video track", "Name a file with pictures")
     if track.codec_context is None:
         rule = "no decoder is known for its video track"
         raise UserError(path, rule, "Convert it: ffmpeg -i FILE -c:v libx264 new.mp4")
+    if not track.width * track.height:
+        rule = "holds no picture whose size can be read, or one of impossible size"
+        raise UserError(path, rule, "Copy or download it again")
     limits.check_size(path, track.width, track.height)
     # Decoder threads can wait for each other for ever when a half-read video is closed.
     track.codec_context.thread_count = 1

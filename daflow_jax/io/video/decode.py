@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Track:
         self.sample: Sample = take(self._rest)
         repeats = container.demuxer_of(self.source) == "avi"
         self.pace: Pace = judge(self.track, self.sample, repeats)
-        self.clock = Clock(self.pace)
+        self.clock = Clock(self.pace, self.track.time_base or Fraction(1))
 
     @property
     def is_cut(self) -> bool:
@@ -77,6 +78,8 @@ class Track:
             yield from self.source.demux(self.track)
         except (error.FFmpegError, OSError):
             self.broken = True
+            yield _flush(self.track)
+        except IndexError:  # PyAV, at the end: a track that came too late to be listed
             yield _flush(self.track)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from daflow_jax.errors import UserError
 from daflow_jax.io import atomic
 from daflow_jax.io.video import container
 from daflow_jax.io.video.audio import Sound
@@ -42,7 +43,7 @@ class Writer:
         self._path, self._size = Path(path), tuple(size)
         self._errors = (OSError, av.error.FFmpegError)
         self._picture, self._worker = av.VideoFrame, Worker(self._encode)
-        self._rate = Fraction(fps).limit_denominator(1001)
+        self._rate = Fraction(fps).limit_denominator(1001) or Fraction(1, 1001)
         self._timing: Timing | None = None
         self._sound: Sound | None = None
         self._durations: dict[int, int] = {}
@@ -80,12 +81,17 @@ class Writer:
 
     def close(self) -> None:
         """Finishes the file and gives it its name."""
+        if self._stack is None:
+            return
         self._try(self._finish)
         stack, self._stack = self._stack, None
         if stack is not None:
             stack.close()  # renames; an `OSError` of the last bytes is told by `atomic`
 
     def _open(self, av: Any, part: Path, crf: int, audio_of: str | Path | None) -> None:
+        if "libx264" not in av.codecs_available:
+            rule = f"this build of PyAV ({av.__version__}) has no encoder libx264"
+            raise UserError(self._path, rule, "Run: pip install --upgrade av", code=3)
         stack = self._stack or ExitStack()
         file = stack.enter_context(open(part, "w+b", opener=_no_link))
         self._container = stack.enter_context(av.open(file, "w"))
