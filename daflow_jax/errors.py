@@ -16,10 +16,22 @@ class UserError(Exception):
     def __init__(self, where: object, rule: str, remedy: str = "", code: int = 2):
         self.where, self.rule, self.remedy, self.code = str(where), rule, remedy, code
         sentence = f"{self.where}: {rule.rstrip('.')}."
-        super().__init__(f"{sentence} {remedy.rstrip('.')}." if remedy else sentence)
+        whole = f"{sentence} {remedy.rstrip('.')}." if remedy else sentence
+        super().__init__(one_line(whole))
 
     def __reduce__(self) -> tuple:
         return type(self), (self.where, self.rule, self.remedy, self.code)
+
+
+def one_line(text: str) -> str:
+    """Returns the text with line ends, control characters and undecodable bytes as escapes: names
+    of files and of arrays may hold them, and a terminal would obey them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
 
 
 def is_full(error: BaseException) -> bool:

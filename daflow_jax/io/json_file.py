@@ -59,15 +59,21 @@ class Fields:
         return self._typed(name, default, kind, lambda value: is_whole(value, least, most))
 
     def number(
-        self, name: str, least: float = -math.inf, most: float = math.inf, default: Any = REQUIRED
-    ) -> float:
+        self,
+        name: str,
+        least: float | int = -math.inf,
+        most: float | int = math.inf,
+        default: Any = REQUIRED,
+    ) -> float | int:
         """Returns a finite number of `least` ... `most`."""
         kind = f"a number of {least:g} to {most:g}"
         return self._typed(
             name, default, kind, lambda value: is_number(value) and least <= value <= most
         )
 
-    def numbers(self, name: str, least: float, most: float, default: Any = REQUIRED) -> list:
+    def numbers(
+        self, name: str, least: float | int, most: float | int, default: Any = REQUIRED
+    ) -> list:
         """Returns a list of finite numbers of `least` ... `most` each."""
         kind = f"a list of numbers of {least:g} to {most:g}"
         return self._typed(

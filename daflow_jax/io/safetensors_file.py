@@ -12,7 +12,7 @@ import ml_dtypes
 import numpy as np
 
 from daflow_jax.errors import UserError
-from daflow_jax.io import atomic
+from daflow_jax.io import atomic, json_file
 from daflow_jax.io.mapped import MappedArrays, Region
 
 DTYPES = {
@@ -48,11 +48,12 @@ def read(path: str | Path) -> MappedArrays:
     try:
         with safetensors.safe_open(path, "np"):  # checks the header, offsets and the file's length
             pass
-    except safetensors.SafetensorError as error:
-        raise UserError(path, f"is damaged ({error})", "Copy the file again") from None
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        why = str(error).partition("\n")[0]
+        raise UserError(path, f"is damaged ({why})", "Copy the file again") from None
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
+        header = json_file.loads(file.read(length), path, "Copy the file again")
     header.pop("__metadata__", None)
     regions = {}
     for name, entry in header.items():

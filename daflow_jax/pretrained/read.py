@@ -1,19 +1,27 @@
 """Reading model folders: config.json, weights, checked against each other; nothing is run."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from daflow_jax import errors, models
+import ml_dtypes
+import numpy as np
+
+from daflow_jax import errors
 from daflow_jax.io import safetensors_file
 from daflow_jax.models import calls
+from daflow_jax.pretrained import meta as description
+from daflow_jax.pretrained.meta import FORMAT, NEEDS
+from daflow_jax.pretrained.meta import read as read_meta
 from daflow_jax.pretrained.names import CONFIG, WEIGHTS
 
-FORMAT = 1
+__all__ = [
+    "FORMAT", "LoadedModel", "digest", "flatten", "load", "read_meta", "shapes", "weight_files",
+    "weight_names",
+]  # fmt: skip
+
 SHARD = "model-{:05d}-of-{:05d}.safetensors"
-_FILES = f"a model folder needs {CONFIG} and {WEIGHTS}"
 
 
 class LoadedModel(NamedTuple):
@@ -45,45 +53,19 @@ def load(path: str | Path) -> LoadedModel:
 
     path = Path(path)
     meta = read_meta(path)
-    config = _config(path, meta)
+    config = description.config(path / CONFIG, meta)
+    description.check_digest(path / CONFIG, meta)
     files = weight_files(path, meta)
     _check_digest(files, meta)
     flat = {name: array for file in files for name, array in safetensors_file.read(file).items()}
-    _check(files[0], flat, shapes(config))
+    _check(files[0], flat, _expected(path / CONFIG, config))
     return LoadedModel(config, traverse_util.unflatten_dict(flat, sep="/"), meta)
-
-
-def read_meta(path: Path) -> dict[str, Any]:
-    """Returns config.json of a model folder."""
-    file = path / CONFIG
-    if not file.is_file():
-        inner = sorted(p.parent for p in path.glob(f"*/{CONFIG}"))
-        hint = f"Did you mean {inner[0]}? It has one" if inner else "Check the path"
-        raise errors.UserError(file, f"not found; {_FILES}", hint)
-    try:
-        meta = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise errors.UserError(file, f"is not JSON ({error})", "Copy the folder again") from None
-    if not isinstance(meta, dict) or "arch" not in meta or "format" not in meta:
-        raise errors.UserError(file, "is not of a daflow model", f"Remember that {_FILES}")
-    if meta["format"] != FORMAT:
-        raise errors.UserError(
-            file, f"format {meta['format']}; this version reads {FORMAT}", "Update daflow-jax"
-        )
-    return meta
-
-
-def _config(path, meta):
-    try:
-        return models.from_dict(meta["arch"])
-    except errors.UserError as error:
-        raise errors.UserError(path / CONFIG, str(error).rstrip("."), "Update daflow-jax") from None
 
 
 def _check_digest(files, meta):
     for file in files:
         if not file.is_file():
-            raise errors.UserError(file, f"not found; {_FILES}", "Copy the folder again")
+            raise errors.UserError(file, f"not found; {NEEDS}", "Copy the folder again")
     if "sha256" in meta and digest(files) != meta["sha256"]:
         where = files[0] if len(files) == 1 else files[0].parent
         rule = f"is not what {CONFIG} names (sha256 differs)"
@@ -105,6 +87,16 @@ def shapes(config: Any) -> dict[str, tuple[int, ...]]:
     return {name: tuple(x.shape) for name, x in flatten(calls.abstract_variables(config)).items()}
 
 
+def _expected(file: Path, config: Any) -> dict[str, tuple[int, ...]]:
+    """Returns `shapes`; a configuration that no network can have is a `UserError`."""
+    try:
+        return shapes(config)
+    except Exception as error:  # sizes that do not go together fail anywhere inside the network
+        why = str(error).strip().partition("\n")[0][:120]
+        rule = f"describes a network that cannot be built ({type(error).__name__}: {why})"
+        raise errors.UserError(file, rule, "Copy the folder again") from error
+
+
 def _check(file, flat, expected):
     missing, extra = sorted(set(expected) - set(flat)), sorted(set(flat) - set(expected))
     misshapen = [
@@ -113,12 +105,22 @@ def _check(file, flat, expected):
         if flat[name].shape != expected[name]
     ]
     if not (missing or extra or misshapen):
+        _check_dtypes(file, flat)
         return
     groups = (("missing", missing), ("extra", extra), ("mis-shaped", misshapen))
     rule = "; ".join(f"{len(g)} {word} ({', '.join(g[:5])})" for word, g in groups if g)
     raise errors.UserError(
         file, rule, f"The weights are of another configuration than {CONFIG}; save them together"
     )
+
+
+def _check_dtypes(file: Path, flat: dict[str, np.ndarray]) -> None:
+    """Checks that all weights are numbers with a fraction, as every network here has them."""
+    known = (np.float64, np.float32, np.float16, ml_dtypes.bfloat16)
+    for name, array in flat.items():
+        if array.dtype not in known:
+            rule = f"{name} holds {array.dtype}; weights are float32, float16 or bfloat16"
+            raise errors.UserError(file, rule, "Save the model again")
 
 
 def flatten(tree: Any) -> dict[str, Any]:

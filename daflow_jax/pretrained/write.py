@@ -13,8 +13,10 @@ import numpy as np
 
 from daflow_jax import models
 from daflow_jax.io import atomic, safetensors_file
+from daflow_jax.pretrained import meta as description
+from daflow_jax.pretrained.meta import FORMAT
 from daflow_jax.pretrained.names import CARD, CONFIG
-from daflow_jax.pretrained.read import FORMAT, digest, flatten, weight_names
+from daflow_jax.pretrained.read import digest, flatten, weight_names
 
 DTYPES = {  # that weights are stored in
     "float32": np.dtype(np.float32),
@@ -97,6 +99,8 @@ def write(
         **({"shards": len(shards)} if len(shards) > 1 else {}),
         "sha256": digest([path / file for file in files]),
     }
+    meta = json.loads(json.dumps(meta))  # as it will be read: lists for tuples
+    meta["config_sha256"] = description.digest(meta)
     atomic.write_text(path / CARD, card or _short_card(meta))
     atomic.write_text(path / CONFIG, json.dumps(meta, indent=2) + "\n")
     for stale in {file.name for file in path.glob("model*.safetensors")} - set(files):

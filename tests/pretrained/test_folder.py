@@ -66,6 +66,7 @@ def test_a_folder_without_config_names_the_one_below_that_has_it(tmp_path):
 
 def _edit_config(folder, **changes):
     meta = json.loads((folder / "config.json").read_text())
+    meta.pop("config_sha256", None)
     (folder / "config.json").write_text(json.dumps({**meta, **changes}))
 
 

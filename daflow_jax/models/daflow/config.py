@@ -4,10 +4,11 @@ import dataclasses
 import math
 from typing import Literal
 
+from daflow_jax.models import ranges
 from daflow_jax.models.dit4sr.config import VARIANTS as RESTORERS
 from daflow_jax.models.dit4sr.config import RestorerConfig
 from daflow_jax.models.raft.config import VARIANTS as RAFTS
-from daflow_jax.models.raft.config import RAFTConfig
+from daflow_jax.models.raft.config import WIDTH, RAFTConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,9 @@ class DAFlowConfig:
 
     frames = 3
     iters = 12
+
+    def __post_init__(self):
+        ranges.check(self, matching_features=WIDTH, context_features=WIDTH, channels=WIDTH)
 
     @property
     def minimum(self) -> int:

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 from typing import Literal
 
+from daflow_jax.models import ranges
 from daflow_jax.models.vae.config import VAEConfig
 
 REMAT = ("none", "full", "attention", "dots")
@@ -70,6 +71,10 @@ class DiTConfig:
     form: Literal["full", "first_step"] = "full"
 
     def __post_init__(self):
+        ranges.check(self, depth=(1, 1024), heads=(1, 1024), head_dim=(1, 4096))
+        ranges.check(self, mlp_ratio=(1, 64), dual_blocks=(0, 1024), channels=(1, 4096))
+        ranges.check(self, patch_size=(1, 256), text_width=(1, 65536), pooled_width=(1, 65536))
+        ranges.check(self, position_table=(1, 65536), position_base=(1, 65536))
         inside = all(0 <= i < self.depth for i in self.taps)
         if not self.taps or not inside or list(self.taps) != sorted(set(self.taps)):
             raise ValueError(
@@ -143,6 +148,7 @@ class RestorerConfig:
     scale = 1
 
     def __post_init__(self):
+        ranges.check(self, prompt_tokens=(0, 4096), frames=(1, 4096))
         if self.dit.lq_key == "none":
             raise ValueError(
                 "lq_key is 'none'; a restorer reads its lq stream: use own or hq_twice"

@@ -2,6 +2,11 @@
 
 import dataclasses
 
+from daflow_jax.models import ranges
+
+WIDTH = (1, 65536)  # channels
+LOOKUPS = ("gather", "matmul")
+
 
 @dataclasses.dataclass(frozen=True)
 class RAFTConfig:
@@ -38,12 +43,15 @@ class RAFTConfig:
     iters = 12
 
     def __post_init__(self):
+        ranges.check(self, widths=WIDTH, features=WIDTH, hidden=WIDTH, context=WIDTH)
+        ranges.check(self, levels=(1, 8), radius=(1, 64))
+        ranges.check_choice(self, lookup=LOOKUPS)
         check_bounds(self.var_min, self.var_max)
 
 
 def check_bounds(var_min: float, var_max: float) -> None:
     """Raises ValueError unless the bounds of the mixture's log scales enclose 0, one pixel."""
-    if var_min > 0 or var_max < 0:
+    if not (var_min <= 0 <= var_max):  # NaN is no bound
         raise ValueError(
             f"var_min {var_min}, var_max {var_max}: the first is at most 0, the second at least 0"
         )

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from daflow_jax.models.raft.config import check_bounds
+from daflow_jax.models import ranges
+from daflow_jax.models.raft.config import LOOKUPS, WIDTH, check_bounds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,10 @@ class SEARAFTConfig:
     uncertainty = True
 
     def __post_init__(self):
+        ranges.check(self, widths=WIDTH, features=WIDTH, hidden=WIDTH, context=WIDTH)
+        ranges.check(self, blocks=(1, 64), num_blocks=(1, 64), levels=(1, 8), radius=(1, 64))
+        ranges.check(self, iters=(1, 1000))
+        ranges.check_choice(self, lookup=LOOKUPS)
         check_bounds(self.var_min, self.var_max)
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from daflow_jax.models import ranges
+
 
 @dataclasses.dataclass(frozen=True)
 class VAEConfig:
@@ -23,6 +25,9 @@ class VAEConfig:
     scale: float = 1.5305
 
     frames = 1
+
+    def __post_init__(self):
+        ranges.check(self, widths=(1, 65536), blocks=(1, 64), channels=(1, 4096), groups=(1, 4096))
 
     @property
     def multiple(self) -> int:
