@@ -83,10 +83,17 @@ def evaluations(
         if found.kind in ("built", "folder"):
             out[found.name] = _of_files(data, found, count * batch_size, batch_size, mesh, fit)
             continue
-        sources.check(found.kind)
+        _check_kind(found)
         making = _held_out_on_device if place == "device" else _held_out
         out[found.name] = making(data, found, count, batch_size, mesh)
     return out
+
+
+def _check_kind(found: settings.EvalSource) -> None:
+    known = ["built", "folder", *(name for name in sources.SOURCES if name != "mixture")]
+    if found.kind not in known:
+        where, remedy = f"eval set {found.name}.kind", errors.nearest(found.kind, known)
+        raise errors.UserError(where, f"unknown {found.kind!r}", remedy)
 
 
 def _held_out(data, found, count, batch_size, mesh) -> evaluator.EvalSet:

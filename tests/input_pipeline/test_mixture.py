@@ -181,6 +181,10 @@ def test_built_sets_and_three_frames(config, root, tmp_path, capsys):
     batch = next(loader.make_loader(both, 6))
     batches.check(batch)
     assert batch["flow"].shape == (6, 2, 16, 24, 2) and batch["valid"].any((1, 2, 3, 4)[:3]).any()
+    held = settings.EvalSource("sintel", "built", built.path, split="final", degrade=False)
+    windows = evaluation.FileWindows(config, held, 3, evaluation.Fit(8, 8))
+    assert len(windows) == 3 and windows.groups() == [[0, 1, 2]]
+    assert np.array_equal(windows[2]["lq"], windows[2]["hq"]) and windows[2]["valid"].any()
     with pytest.raises(UserError, match="no split 'finale'.*Did you mean final"):
         mixture.Mixture(
             dataclasses.replace(both, sources=(dataclasses.replace(built, split="finale"),))

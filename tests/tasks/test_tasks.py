@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import traverse_util
 
 from daflow_jax import errors, models, tasks
 from daflow_jax.losses import mixture_of_laplace
@@ -195,10 +196,22 @@ def restoration(request):
 
 def test_restoration_learns_from_both_streams(restoration):
     task, variables, rows = restoration
-    loss = jax.value_and_grad(lambda p, x: task.loss(p, {}, x, jax.random.key(1)).loss)
-    value, grads = jax.jit(loss)(variables["params"], rows)
-    assert np.isfinite(value) and all(np.isfinite(g).all() for g in jax.tree.leaves(grads))
-    assert any(np.abs(g).max() > 0 for g in jax.tree.leaves(grads["dit"]))
+    keys = iter(jax.random.split(jax.random.key(3), 999))  # streams join through zeros at first
+    params = jax.tree.map(
+        lambda x: x + 0.05 * jax.random.normal(next(keys), x.shape), variables["params"]
+    )
+
+    def loss(params, lq, hq):
+        batch = rows | {"lq": lq, "hq": hq}
+        return task.loss(params, {}, batch, jax.random.key(1)).loss
+
+    grads, *frames = jax.jit(jax.grad(loss, (0, 1, 2)))(params, rows["lq"], rows["hq"])
+    assert all(np.isfinite(g).all() for g in jax.tree.leaves((grads, frames)))
+    for name, gradient in zip(("lq", "hq"), frames, strict=True):
+        assert (np.abs(gradient).max((2, 3, 4)) > 0).all(), f"a frame of {name} has no effect"
+    flat = {"/".join(path): g for path, g in traverse_util.flatten_dict(grads).items()}
+    control = {path for path in flat if "control" in path}
+    assert control and any(np.abs(flat[path]).max() > 0 for path in control)
 
 
 def test_restoration_evaluation_ignores_padding(restoration):
