@@ -102,24 +102,18 @@ def _as_stored(data: bytes, where: object) -> bytes:
 
 
 def _imdecode(data: bytes) -> np.ndarray | None:
-    previous = cv2.utils.logging.setLogLevel(0)  # its warnings would break the one-line rule
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         return None
-    finally:
-        cv2.utils.logging.setLogLevel(previous)
 
 
 def _imdecode_all(data: bytes) -> tuple[bool, list[np.ndarray]]:
-    previous = cv2.utils.logging.setLogLevel(0)
     try:
         done, found = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         return done, list(found)
     except cv2.error:
         return False, []
-    finally:
-        cv2.utils.logging.setLogLevel(previous)
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -172,13 +166,21 @@ def encode(pixels: np.ndarray, extension: str, quality: int | None = None) -> by
              ".webp": cv2.IMWRITE_WEBP_QUALITY}  # fmt: skip
     options = [flags[extension], quality] if quality and extension in flags else []
     ordered = pixels[..., ::-1] if pixels.ndim == 3 else pixels
-    try:
-        done, data = cv2.imencode(extension, np.ascontiguousarray(ordered), options)
-    except cv2.error:
-        done = False
+    (done, data), _ = quiet.call(lambda: _imencode(extension, ordered, options))
+    if not done and extension in EXTENSIONS:
+        rule = f"cannot hold {pixels.shape[1]}x{pixels.shape[0]} pixels"
+        raise UserError(extension, rule, "Use .png")
     if not done:
         raise UserError(extension or "no extension", "not a known image format", "Use .png")
     return data.tobytes()
+
+
+def _imencode(extension: str, pixels: np.ndarray, options: list[int]) -> tuple[bool, np.ndarray]:
+    try:
+        done, data = cv2.imencode(extension, np.ascontiguousarray(pixels), options)
+        return done, np.asarray(data)
+    except cv2.error:
+        return False, np.empty(0, np.uint8)
 
 
 def write_image(path: str | Path, pixels: np.ndarray, quality: int | None = None) -> None:

@@ -1,9 +1,9 @@
 """What image libraries write to the standard error of the process: caught, not shown.
 
-libjpeg and libpng report damage as text on file descriptor 2 and go on. The text breaks the rule
-of one line for an error, and it is the only sign that pixels are wrong. So the descriptor is
-turned to a file in memory while a picture is decoded. Threads may decode at once; what others
-write meanwhile is passed on.
+libjpeg, libpng and OpenEXR report damage as text on file descriptor 2 and go on; OpenCV logs there
+too. The text breaks the rule of one line for an error, and it is the only sign that pixels are
+wrong. So the descriptor is turned to a file in memory while a picture is decoded. Threads may
+decode at once; what others write meanwhile is passed on.
 """
 
 import os
@@ -13,13 +13,17 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+import cv2
+
 _Result = TypeVar("_Result")
 _OURS = re.compile(
     rb"libpng (error|warning)|Corrupt JPEG data|Premature end of JPEG|Inconsistent progression|"
     rb"Warning: unknown JFIF|Invalid SOS|Unsupported marker|Invalid component ID|"
+    rb"<python_buffer>|"
     rb"Unknown Adobe color|Application transferred|\[ ?(ERROR|WARN|INFO)[^]]*\]|JPEG "
 )
 _DAMAGE = re.compile(
+    rb"(?<=\()EXR_ERR_\w+\) [^:\n]*|"
     rb"libpng error: .*|Corrupt JPEG data: .*|Premature end of JPEG .*|Inconsistent progression .*"
 )
 
@@ -39,11 +43,14 @@ class _Descriptor:
         self.calls: list[_Call] = []
         self.alone = False
         self._saved, self._caught, self._read = -1, -1, 0
+        self._level = 0
 
     def enter(self) -> _Call:
         """Returns a call that is under way from now on."""
-        if not self.calls and hasattr(os, "pread"):
-            self._turn_away()
+        if not self.calls:
+            self._level = cv2.utils.logging.setLogLevel(0)
+            if hasattr(os, "pread"):
+                self._turn_away()
         self.calls.append(_Call())
         if len(self.calls) > 1:
             for call in self.calls:
@@ -58,6 +65,8 @@ class _Descriptor:
                 os.dup2(self._saved, 2)
             self._share_out()
         self.calls.remove(call)
+        if last:
+            cv2.utils.logging.setLogLevel(self._level)
         if last and self._saved >= 0:
             os.close(self._saved)
             self._saved = -1
@@ -85,6 +94,8 @@ class _Descriptor:
 
     def forked(self) -> None:
         """Gives a child process, where nothing is being decoded, its standard error back."""
+        if self.calls:
+            cv2.utils.logging.setLogLevel(self._level)
         if self._saved >= 0:
             os.dup2(self._saved, 2)
             os.close(self._saved)

@@ -265,3 +265,9 @@ def test_unknown_flow_is_unknown_in_every_format(extension, unknown, tmp_path):
     }[extension]()
     got, valid = read_flow(put(tmp_path / f"a.{extension}", data))
     assert (~valid).sum() == 1 and not valid[1, 2] and (got[1, 2] == 0).all()
+
+
+def test_a_picture_that_a_format_cannot_hold_is_refused_quietly(capfd):
+    with pytest.raises(UserError, match=".jp2: cannot hold 3x3 pixels. Use .png"):
+        image.encode(TEXTURE[:3, :3], ".jp2")
+    assert capfd.readouterr().err == ""

@@ -52,13 +52,21 @@ def test_an_exr_picture_is_read_with_the_curve_of_srgb(tmp_path):
     np.testing.assert_allclose(got[0, :, 0] / 65535, [0, 0.02713, 0.5, 1, 1, 0], atol=2e-5)
 
 
-def test_broken_and_large_exr_files_are_named(tmp_path):
-    exr_file.write(tmp_path / "a.exr", {n: np.ones((64, 64), np.float32) for n in "RG"})
+def test_broken_and_large_exr_files_are_named(tmp_path, capfd):
+    ramp = np.broadcast_to(np.sqrt(np.arange(64, dtype=np.float32)), (64, 64))
+    exr_file.write(tmp_path / "a.exr", {n: ramp for n in "RG"})
     data = (tmp_path / "a.exr").read_bytes()
     for cut in (2, 40, 300, len(data) - 20):
         (tmp_path / "b.exr").write_bytes(data[:cut])
         with pytest.raises(UserError, match="b.exr: "):
             read_flow(tmp_path / "b.exr")
+    for place in range(len(data) - 400, len(data) - 40, 40):
+        flipped = bytearray(data)
+        flipped[place] ^= 255
+        (tmp_path / "b.exr").write_bytes(flipped)
+        with pytest.raises(UserError, match="b.exr: damaged "):
+            read_flow(tmp_path / "b.exr")
+    assert capfd.readouterr() == ("", "")
     at = data.index(b"dataWindow\0box2i\0") + 21
     (tmp_path / "b.exr").write_bytes(
         data[: at + 8] + np.array([99999, 99999], "<i4").tobytes() + data[at + 16 :]

@@ -102,7 +102,7 @@ def test_damaged_folders_are_refused(tmp_path):
 def test_truncated_weights_without_a_hash_are_refused(tmp_path):
     tiny.save(tmp_path)
     meta = json.loads((tmp_path / "config.json").read_text())
-    del meta["sha256"]
+    del meta["sha256"], meta["config_sha256"]
     (tmp_path / "config.json").write_text(json.dumps(meta))
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
