@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -170,3 +171,49 @@ def test_source_of_sound_that_is_no_video_leaves_nothing(tmp_path):
     with pytest.raises(UserError, match="c.mp4: not found"):
         video.Writer(tmp_path / "out/a.mp4", 24, (64, 96), audio_of=tmp_path / "c.mp4")
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("fault", ["back", "pause", "duration", "refused"])
+def test_damaged_sound_does_not_cost_the_pictures(fault, tmp_path, monkeypatch):
+    from daflow_jax.io.video import audio
+
+    source = with_sound(tmp_path / "a.mkv", moving(12))
+    read = audio.Sound._read
+
+    def spoilt(self, *tracks):
+        for index, packet in enumerate(read(self, *tracks)):
+            if index == 4 and fault in ("back", "pause"):
+                packet.pts += {"back": -100, "pause": 10**9}[fault]
+            if index == 4 and fault == "duration":
+                packet.duration = 2**33
+            yield packet
+
+    def refused(packet):
+        raise av.error.InvalidDataError(22, "no sound")
+
+    monkeypatch.setattr(audio.Sound, "_read", spoilt)
+    if fault == "refused":
+        output = SimpleNamespace(mux=refused)
+        monkeypatch.setattr(
+            audio.Sound,
+            "_output",
+            property(lambda self: self.real, output_of(output)),
+            raising=False,
+        )
+    note = rewritten(source, tmp_path / "b.mp4")
+    assert len(list(video.frames(tmp_path / "b.mp4"))) == 12
+    if fault == "refused":
+        assert "a.mkv: sound is damaged and ends early" in note
+    else:
+        assert note is None and len(packets(tmp_path / "b.mp4", "audio")) > 3
+
+
+def output_of(broken):
+    """Returns a setter that keeps an output with another `mux`."""
+
+    def keep(self, output):
+        broken.add_stream_from_template = output.add_stream_from_template
+        broken.supported_codecs, broken.format = output.supported_codecs, output.format
+        self.real = broken
+
+    return keep

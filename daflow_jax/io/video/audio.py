@@ -8,6 +8,7 @@ from typing import Any
 
 from daflow_jax.io.video import container, promise
 
+_LONGEST = 3600  # [choice] seconds; longer packets and pauses come from damage
 _LEAD = Fraction(1, 10)  # [choice] seconds of encoder priming that players skip
 
 
@@ -21,7 +22,8 @@ class Sound:
 
     def __init__(self, path: str | Path, output: Any):
         self.note: str | None = None
-        self._output = output
+        self._path, self._output = path, output
+        self._error = container.library(path).error.FFmpegError
         self._stack = ExitStack()
         self._track, self._packets, self._held = None, iter(()), None
         self._last: int | None = None  # time stamp
@@ -47,9 +49,7 @@ class Sound:
 
     def copy(self, until: Fraction | None, origin: Fraction) -> None:
         """Copies what begins before the second `until` of the source; None: the rest."""
-        if self._track is None:
-            return
-        while True:
+        while self._track is not None:
             packet = self._held or next(self._packets, None)
             self._held = packet
             if packet is None or (until is not None and packet.pts * packet.time_base >= until):
@@ -57,20 +57,34 @@ class Sound:
             self._held = None
             shift = round(origin / packet.time_base)
             packet.pts = packet.dts = packet.pts - shift  # sound has no reordering
-            if self._last is None or packet.pts > self._last:  # muxers refuse steps back
+            if self._is_sound(packet):
                 self._last = packet.pts
-                packet.stream = self._track
-                self._output.mux(packet)
+                self._mux(packet)
+
+    def _is_sound(self, packet: Any) -> bool:
+        """Returns whether the time stamps are possible: muxers fail on others."""
+        longest = _LONGEST / packet.time_base
+        step = 1 if self._last is None else packet.pts - self._last
+        return 0 < step < longest and (packet.duration or 0) < longest
+
+    def _mux(self, packet: Any) -> None:
+        packet.stream = self._track
+        try:
+            self._output.mux(packet)
+        except self._error as error:
+            if isinstance(error, OSError):
+                raise  # the disk, not the sound
+            self.note = f"{self._path}: sound is damaged and ends early"
+            self._track = None
 
     def close(self) -> None:
         """Closes the source."""
         self._stack.close()
 
     def _read(self, source: Any, audio: Any) -> Iterator[Any]:
-        error = container.library("audio").error
         try:
             for packet in source.demux(audio):
                 if packet.size and packet.pts is not None:
                     yield packet
-        except (error.FFmpegError, OSError, IndexError):
+        except (self._error, OSError, IndexError):
             return  # what is left of a damaged track is lost

@@ -40,11 +40,10 @@ def opened(path: str | Path) -> Iterator[tuple[Any, Any]]:
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": ",".join(names.ALLOWED),
-        "max_pixels": str(limits.max_pixels()),
     }
     url = f"file:{Path(path).absolute()}"
     try:
-        container = av.open(url, options=options, metadata_errors="replace")
+        container = av.open(url, container_options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         remedy = "Is it complete? Try: ffmpeg -i FILE -c:v libx264 new.mp4"
         raise UserError(path, "not a readable video", remedy) from error

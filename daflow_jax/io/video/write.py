@@ -85,8 +85,10 @@ class Writer:
             return
         self._try(self._finish)
         stack, self._stack = self._stack, None
-        if stack is not None:
-            stack.close()  # renames; an `OSError` of the last bytes is told by `atomic`
+        try:
+            stack.close()  # writes the end, renames
+        except self._errors as error:
+            raise atomic.write_error(self._path, error) from error  # pyright: ignore
 
     def _open(self, av: Any, part: Path, crf: int, audio_of: str | Path | None) -> None:
         if "libx264" not in av.codecs_available:
