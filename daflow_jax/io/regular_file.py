@@ -2,6 +2,8 @@
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from daflow_jax.errors import UserError
@@ -15,10 +17,30 @@ def read_bytes(path: str | Path) -> bytes:
     folder, a pipe, a device, a link that leads nowhere.
     """
     path = Path(path)
-    try:
+    with _explained(path):
         size = _size(path)
+        limits.check_file(path, size)
         with open(path, "rb") as file:
             data = file.read(size + 1)
+    if not data:
+        raise _empty(path)
+    return data
+
+
+def check(path: str | Path) -> None:
+    """Raises the errors of `read_bytes`, of any size, without reading the file."""
+    path = Path(path)
+    with _explained(path):
+        size = _size(path)
+        open(path, "rb").close()
+    if not size:
+        raise _empty(path)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise _missing(path) from None
     except OSError as error:
@@ -26,9 +48,6 @@ def read_bytes(path: str | Path) -> bytes:
         raise UserError(path, f"cannot be read ({reason})", "Check its permissions") from error
     except ValueError:  # a NUL byte in the name
         raise UserError(repr(str(path)), "is not the name of a file", "Check the name") from None
-    if not data:
-        raise UserError(path, "empty file", "Copy or download it again")
-    return data
 
 
 def _size(path: Path) -> int:
@@ -37,8 +56,11 @@ def _size(path: Path) -> int:
         raise UserError(path, "is a folder where a file is needed", "Name a file in it")
     if not stat.S_ISREG(info.st_mode):
         raise UserError(path, "is a pipe or a device, not a file", "Write it to a file first")
-    limits.check_file(path, info.st_size)
     return info.st_size
+
+
+def _empty(path: Path) -> UserError:
+    return UserError(path, "empty file", "Copy or download it again")
 
 
 def _missing(path: Path) -> UserError:

@@ -28,7 +28,7 @@ def test_what_is_no_video_is_named(tmp_path):
     (tmp_path / "b.mp4").write_bytes(b"")
     (tmp_path / "c.mp4").write_bytes(b"no video " * 100)
     os.symlink("nothing.mp4", tmp_path / "d.mp4")
-    rules = ("is a folder", "empty file", "not a readable video", "not found")
+    rules = ("is a folder", "empty file", "not a readable video", "is a link to nothing.mp4")
     for name, rule in zip(("a.mp4", "b.mp4", "c.mp4", "d.mp4"), rules, strict=True):
         with pytest.raises(UserError, match=f"{name}: {rule}"):
             video.info(tmp_path / name)

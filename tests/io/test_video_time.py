@@ -101,3 +101,24 @@ def test_recordings_behind_each_other_keep_time_growing(tmp_path):
     path.write_bytes(2 * path.read_bytes())
     stamps = times(path)
     assert len(stamps) == 12 and min(np.diff([float(time) for time in stamps])) > 0
+
+
+def test_times_wait_for_frames_that_come_out_later(tmp_path):
+    source = make(tmp_path / "a.mkv", moving(10), times=UNEVEN)
+    pixels, stamps = video.split(video.prefetched(video.timed(source)))
+    late = iter(list(pixels))  # all frames go in before the first comes out
+    with video.Writer(tmp_path / "b.mp4", 25, (64, 96)) as writer:
+        for frame, stamp in zip(late, stamps, strict=True):
+            writer.write(frame, stamp.time, stamp.duration)
+    assert times(tmp_path / "b.mp4") == UNEVEN
+
+
+def test_runs_end_where_frames_are_missing():
+    missing = [0, 0, 2, 0, 1, 0]
+    clip = [
+        video.Frame(np.zeros(1), video.Stamp(k, Fraction(k), Fraction(1), gap))
+        for k, gap in enumerate(missing)
+    ]
+    assert [[f.stamp.number for f in run] for run in video.runs(clip)] == [[0, 1], [2, 3], [4, 5]]
+    assert [list(run) for run in video.runs(clip[:1])] == [clip[:1]]
+    assert not list(video.runs([]))

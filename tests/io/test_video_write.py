@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from daflow_jax.errors import UserError
-from daflow_jax.io import video
+from daflow_jax.io import atomic, video
 from daflow_jax.io.video.background import Worker
 from tests.io.videos import make, moving, packets, with_sound
 
@@ -98,9 +98,7 @@ def test_failed_writing_ends_its_thread_and_leaves_nothing(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_full_disk_is_one_line(tmp_path, monkeypatch):
-    from daflow_jax.io.video import write
-
-    monkeypatch.setattr(write, "_no_link", lambda path, flags: os.open("/dev/full", os.O_RDWR))
+    monkeypatch.setattr(atomic, "no_link", lambda path, flags: os.open("/dev/full", os.O_RDWR))
     with pytest.raises(UserError, match="a.mp4: cannot be written") as caught:
         with video.Writer(tmp_path / "a.mp4", 24, (64, 96), crf=1) as writer:
             for frame in moving(40):
@@ -108,15 +106,20 @@ def test_full_disk_is_one_line(tmp_path, monkeypatch):
     assert caught.value.code == 3 and not list(tmp_path.iterdir())
 
 
-def test_a_link_at_the_temporary_name_is_not_followed(tmp_path):
+def test_a_link_at_the_temporary_name_is_not_followed(tmp_path, monkeypatch):
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
-    os.symlink(victim, tmp_path / f".a.{os.getpid()}.part.mp4")
-    try:
-        with video.Writer(tmp_path / "a.mp4", 24, (64, 96)) as writer:
-            writer.write(moving(1)[0])
-    except UserError as error:
-        assert "a.mp4" in str(error)
+    made = atomic._new_file
+
+    def swapped(path):
+        part = made(path)
+        part.unlink()
+        part.symlink_to(victim)
+        return part
+
+    monkeypatch.setattr(atomic, "_new_file", swapped)
+    with pytest.raises(UserError, match="a.mp4: cannot be written"):
+        video.Writer(tmp_path / "a.mp4", 24, (64, 96))
     assert victim.read_bytes() == b"precious"
 
 

@@ -9,7 +9,7 @@ from daflow_jax.io.video.clock import Stamp
 from daflow_jax.io.video.damage import Damage
 from daflow_jax.io.video.header import Info, info
 from daflow_jax.io.video.names import EXTENSIONS, is_video
-from daflow_jax.io.video.read import Frame, frames, timed
+from daflow_jax.io.video.read import Frame, frames, runs, split, timed
 from daflow_jax.io.video.write import Writer
 
 __all__ = [
@@ -23,5 +23,7 @@ __all__ = [
     "info",
     "is_video",
     "prefetched",
+    "runs",
+    "split",
     "timed",
 ]

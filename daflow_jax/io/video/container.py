@@ -1,14 +1,12 @@
 """Opening a video: the named file alone, by the reader that its name says, and its best track."""
 
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from daflow_jax.errors import UserError
-from daflow_jax.io import limits
+from daflow_jax.io import limits, regular_file
 from daflow_jax.io.video import names
 
 
@@ -36,7 +34,7 @@ def opened(path: str | Path) -> Iterator[tuple[Any, Any]]:
     that can be read, another kind of file than its name says, no track, frames over the limit.
     """
     av = library(path)
-    _check_file(path)
+    regular_file.check(path)
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": ",".join(names.ALLOWED),
@@ -50,28 +48,6 @@ def opened(path: str | Path) -> Iterator[tuple[Any, Any]]:
     with container:
         _check_kind(path, container)
         yield container, _track(path, container)
-
-
-def _check_file(path: str | Path) -> None:
-    """Raises `UserError` for what cannot be read like a file; never waits for a pipe's writer."""
-    try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError:
-        raise UserError(path, "not found", "Check the name") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(path, f"cannot be read ({reason})", "Check its permissions") from error
-    try:
-        status = os.fstat(handle)
-    finally:
-        os.close(handle)
-    if stat.S_ISDIR(status.st_mode):
-        raise UserError(path, "is a folder where a file is needed", "Name a file in it")
-    if not stat.S_ISREG(status.st_mode):
-        rule = "is a pipe or a device; a video is a file"
-        raise UserError(path, rule, "Save the stream to a file first")
-    if not status.st_size:
-        raise UserError(path, "empty file", "Copy or download it again")
 
 
 def _check_kind(path: str | Path, container: Any) -> None:

@@ -1,6 +1,8 @@
 """The frames of a video with their times, one in memory at a time."""
 
-from collections.abc import Iterator
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,6 +73,42 @@ def timed(
             pixels = picture.to_ndarray(format="rgb24")
             shown = orientation.apply(pixels, track.turn) if turned else pixels
             yield Frame(np.ascontiguousarray(shown), stamp)
+
+
+def runs(pictures: Iterable[Frame]) -> Iterator[Iterator[Frame]]:
+    """Yields the stretches without missing frames, so that no pair of frames crosses a gap.
+
+    Each stretch must be used up before the next one is asked for.
+    """
+    number = 0
+
+    def run(frame: Frame) -> int:
+        nonlocal number
+        number += frame.stamp.missing > 0
+        return number
+
+    for _, frames_of_run in itertools.groupby(pictures, run):
+        yield frames_of_run
+
+
+def split(pictures: Iterable[Frame]) -> tuple[Iterator[np.ndarray], Iterator[Stamp]]:
+    """Returns pixels and stamps apart, for a network that takes frames now and gives them later.
+
+    The stamps of frames that were taken wait, in order, until they are asked for; asking for one
+    of a frame that was not taken yet ends the second iterator.
+    """
+    waiting: deque[Stamp] = deque()
+
+    def pixels() -> Iterator[np.ndarray]:
+        for frame in pictures:
+            waiting.append(frame.stamp)
+            yield frame.pixels
+
+    def stamps() -> Iterator[Stamp]:
+        while waiting:
+            yield waiting.popleft()
+
+    return pixels(), stamps()
 
 
 def _refuse(found: damage.Damage) -> None:

@@ -1,6 +1,5 @@
 """Writing a video frame by frame, at equal distances or with time stamps, maybe with sound."""
 
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from fractions import Fraction
@@ -95,7 +94,7 @@ class Writer:
             rule = f"this build of PyAV ({av.__version__}) has no encoder libx264"
             raise UserError(self._path, rule, "Run: pip install --upgrade av", code=3)
         stack = self._stack or ExitStack()
-        file = stack.enter_context(open(part, "w+b", opener=_no_link))
+        file = stack.enter_context(open(part, "w+b", opener=atomic.no_link))
         self._container = stack.enter_context(av.open(file, "w"))
         options = {"crf": str(crf), "x264-params": "mbtree=0"}  # else files do not repeat
         self._stream = self._container.add_stream("libx264", rate=self._rate, options=options)
@@ -162,7 +161,3 @@ class Writer:
             self.close()
         else:
             self._abandon(error)
-
-
-def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
