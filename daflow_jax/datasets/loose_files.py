@@ -4,6 +4,7 @@ Files keep their order, with a note where it is not the natural one. If the orde
 shell's pattern (img1, img10, img2), the natural order was meant.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def _in_order(paths: list[Path], notes: list[str]) -> list[Path]:
         shown = ", ".join(path.name for path in ordered[:3])
         notes.append(f"frames in the order of their numbers: {shown} ...")
         return ordered
-    notes.append(f"frames in the order given, not of their numbers: {', '.join(names[:3])} ...")
+    if len({re.sub(r"\d+", "", name) for name in names}) < len(names):  # they are numbered
+        notes.append(f"frames in the order given, not of their numbers: {', '.join(names[:3])} ...")
     return paths
 
 

@@ -73,7 +73,7 @@ def decode_all(data: bytes, where: object) -> list[np.ndarray]:
     stored = _as_stored(data, where)
     (done, found), damage = quiet.call(lambda: _imdecode_all(stored))
     _checked(found[0] if done and found else None, damage, data, where, head)
-    turn = 1 if orientation.is_kept() else head.orientation
+    turn = head.orientation if orientation.is_applied(None) else 1
     return [np.ascontiguousarray(orientation.apply(_rgb(p, where), turn)) for p in found]
 
 
@@ -116,21 +116,23 @@ def _imdecode_all(data: bytes) -> tuple[bool, list[np.ndarray]]:
         return False, []
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path, upright: bool | None = None) -> np.ndarray:
     """Returns the picture as RGB (h, w, 3), uint8 or uint16 as stored.
 
     Grey is repeated to three channels, alpha is dropped. The picture is turned as a viewer shows it
-    (Exif, AVIF's rotation), unless `orientation.keep_stored` says otherwise. OpenEXR is read as
-    uint16 with the curve of sRGB.
+    (Exif, AVIF's rotation). OpenEXR is read as uint16 with the curve of sRGB.
+
+    Args:
+        upright: turn it; None: unless `orientation.keep_stored` was called.
     """
-    return decode_rgb(read_bytes(path), path)
+    return decode_rgb(read_bytes(path), path, upright)
 
 
-def decode_rgb(data: bytes, where: object) -> np.ndarray:
+def decode_rgb(data: bytes, where: object, upright: bool | None = None) -> np.ndarray:
     """Returns the bytes of a picture as RGB (h, w, 3), as `read_image` does."""
     head = header(data, where)
     pixels = _rgb(_decode(data, where, head), where)
-    if head and not orientation.is_kept():
+    if head and orientation.is_applied(upright):
         pixels = orientation.apply(pixels, head.orientation)
     return np.ascontiguousarray(pixels)
 

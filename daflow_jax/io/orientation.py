@@ -34,6 +34,11 @@ def is_kept() -> bool:
     return value == STORED
 
 
+def is_applied(upright: bool | None) -> bool:
+    """Returns whether to turn a picture: as an argument says, and as the switch does if None."""
+    return not is_kept() if upright is None else upright
+
+
 def apply(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Returns pixels (h, w) or (h, w, c) as a viewer shows them; a view where nothing turns."""
     if orientation >= 5:

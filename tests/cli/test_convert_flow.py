@@ -63,7 +63,7 @@ def test_folder_keeps_its_tree_and_reports_failures(tmp_path, capsys):
         (["empty", "out", "--to", "flo"], "empty: holds no flow file. Known extensions: .flo"),
         (["in/a.flo", "in/a.flo"], "a.flo: exists. Pass --overwrite or --skip-existing."),
         (["no.flo", "b.flo"], "no.flo: not found."),
-        (["in/a.flo", "b.exr"], ".exr is not a flow format"),
+        (["in/a.flo", "b.xyz"], ".xyz is not a flow format"),
         (["in/a.flo", "b.flo", "--valid-from", "mask.png"], "mask.png: 2x2 but the flow is 5x4"),
         (["twice", "out", "--to", "npy"], "a.npy: two files would be written here"),
     ],

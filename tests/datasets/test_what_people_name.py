@@ -1,6 +1,7 @@
 """Frames as people name them: shells, junk, links, animations, lists, and how it is said."""
 
 import io
+import json
 import os
 import types
 
@@ -33,6 +34,9 @@ def test_a_shell_sorts_as_text_and_numbers_are_meant(tmp_path):
     pair = sequences.resolve([given[1], given[3]])
     assert pair[0].names == ["img10", "img2"] and "in the order given" in pair.note
     assert sequences.resolve([given[0], given[3]]).note is None
+    put(tmp_path / "named", "before.png", "after.png")
+    by_name = [str(tmp_path / f"named/{name}.png") for name in ("before", "after")]
+    assert sequences.resolve(by_name).note is None
 
 
 def test_files_of_several_folders_are_several_sequences(tmp_path):
@@ -213,3 +217,14 @@ def test_records_keep_frames_upright(tmp_path, monkeypatch):
     assert tuple(stored["size"]) == (32, 16) and image.header(stored["frames"][0], "").height == 32
     monkeypatch.setenv(orientation.VARIABLE, "stored")
     assert record.StoredClip(stored).read(0, 2)["hq"].shape == (2, 32, 16, 3)
+
+
+def test_labels_whose_source_is_labels_are_refused(tmp_path):
+    for head in ({"source": ".", "layout": "auto"}, {"source": "..", "layout": "labels"}):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        (tmp_path / "x/labels.json").write_text(json.dumps(head))
+        with pytest.raises(UserError, match="labels.json: names other labels as its source"):
+            datasets.list_clips(tmp_path / "x")
+    (tmp_path / "x/labels.json").write_text('{"source": 5}')
+    with pytest.raises(UserError, match="labels.json: source is 5; it has to be text"):
+        datasets.list_clips(tmp_path / "x")

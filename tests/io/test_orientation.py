@@ -50,6 +50,7 @@ def test_pictures_are_upright(extension, turn, tmp_path, monkeypatch):
     path.write_bytes(data)
     got = read_image(path).astype(int)
     assert got.shape == UPRIGHT[turn].shape and np.abs(got - UPRIGHT[turn]).max() <= slack
+    assert read_image(path, upright=False).shape == STORED.shape
     monkeypatch.setenv(orientation.VARIABLE, "stored")
     kept = read_image(path).astype(int)
     assert kept.shape == STORED.shape and np.abs(kept - STORED).max() <= slack
