@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 
 from daflow_jax.errors import UserError
+from daflow_jax.io import image, listing
 from daflow_jax.synthetic import scene
 
 # Pictures inside the scikit-image package (no download); camera to text are grey.
@@ -58,7 +59,7 @@ def _photographs(folder: str) -> list[pathlib.Path]:
     """Returns the paths of the photographs of the user's folder, or of scikit-image."""
     if folder:
         root = pathlib.Path(folder)
-        found = sorted(p for p in root.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        found = sorted(p for p in listing.walk(root) if p.suffix.lower() in _SUFFIXES)
         if not found:
             raise UserError(
                 folder, "the folder holds no image", "Images end in " + ", ".join(_SUFFIXES)
@@ -86,24 +87,20 @@ def _photographs(folder: str) -> list[pathlib.Path]:
 
 
 def _read(path: pathlib.Path) -> np.ndarray:
-    import cv2
-
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UserError(path, "the image cannot be read", "Remove it from scene.folder")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    pixels = image.read_image(path)
+    return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
 
 
-def _crop(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+def _crop(picture: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """Returns a crop (size, size, 3) at a random scale; small pictures are mirrored at edges."""
     import cv2
 
-    short = min(image.shape[:2])
+    short = min(picture.shape[:2])
     scale = np.exp(rng.uniform(np.log(min(1.0, 0.6 * size / short)), np.log(1.0)))
     scale = max(scale, 24 / short)
-    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    rows, columns = (_window(length, size, rng) for length in image.shape[:2])
-    crop = image[rows][:, columns]
+    picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    rows, columns = (_window(length, size, rng) for length in picture.shape[:2])
+    crop = picture[rows][:, columns]
     crop = crop.astype(np.float32) / 255
     if rng.random() < 0.3:
         crop = crop[..., rng.permutation(3)]
