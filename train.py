@@ -6,7 +6,7 @@ Running the same command again resumes. Exit codes: 0 done, 1 failure, 2 bad inp
 machine lacks something, 130 and 143 stopped and saved.
 
 The same command on every machine makes one run of many processes: TPU VMs, GKE, SLURM and Open MPI
-tell the processes of each other; elsewhere give the three flags, or JAX_COORDINATOR_ADDRESS,
+let the processes find each other; elsewhere give the three flags, or JAX_COORDINATOR_ADDRESS,
 JAX_NUM_PROCESSES and JAX_PROCESS_ID. See docs/launch.md.
 """
 
@@ -65,7 +65,7 @@ def report(error: Exception, workdir: str) -> tuple[int, str]:
 
 
 def main(argv: list[str]) -> int:
-    """Returns the exit code; a failure among several processes ends this one and tells the rest."""
+    """Returns the exit code; a failure among several processes is reported to the others."""
     flags, overrides = read_flags(argv)
     try:
         return run(flags, overrides)

@@ -19,7 +19,7 @@ def read(spec: str, argv: Sequence[str] = ()) -> Any:
 
     Defaults are those of the model and task that the file, or an override in `argv`, names; a
     field of the file that another model does not have is kept, for `experiment.build` to refuse.
-    Raises UserError for a file that is none, and for an override of a field that does not exist,
+    Raises UserError for a file that is not one, and for an override of a field that does not exist,
     with the nearest name.
     """
     import ml_collections
@@ -68,13 +68,13 @@ def load(spec: str) -> Any:
     path, _, argument = spec.partition(":")
     if not Path(path).is_file():
         raise errors.UserError(path, "no such file", "Name a file such as configs/raft/star.py")
-    spec = importlib.util.spec_from_file_location("daflow_config", path)
-    if spec is None or spec.loader is None:
+    found = importlib.util.spec_from_file_location("daflow_config", path)
+    if found is None or found.loader is None:
         raise errors.UserError(
-            path, "is no Python file", "Name a file such as configs/raft/star.py"
+            path, "is not a Python file", "Name a file such as configs/raft/star.py"
         )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
     if not hasattr(module, "get_config"):
         raise errors.UserError(path, "has no get_config()", "Look at configs/raft/star.py")
     return module.get_config(argument) if argument else module.get_config()

@@ -80,6 +80,6 @@ def train_patterns(value: Any, networks: Mapping[str, Any]) -> tuple[str, ...]:
     if MODULE in networks:
         known = models.trainable_sets(networks[MODULE])
     if value not in known:
-        rule = f"{value!r} is no set of parameters of this model"
+        rule = f"{value!r} is not a set of parameters of this model"
         raise errors.UserError("config.optimizer.train", rule, errors.nearest(value, known))
     return known[value]

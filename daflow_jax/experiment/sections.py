@@ -90,7 +90,7 @@ def _listed(kind: type, listed: Any, name: str) -> tuple[Any, ...]:
     if not isinstance(listed, tuple) or not all(isinstance(x, Mapping) for x in listed):
         field = dataclasses.fields(kind)[0].name
         what, remedy = name.partition(".")[2], f"Write (dict({field}=..., ...), ...)"
-        raise errors.UserError(f"config.{name}", f"is no list of {what}", remedy)
+        raise errors.UserError(f"config.{name}", f"is not a list of {what}", remedy)
     names = [f"{name}[{place}]" for place in range(len(listed))]
     pairs = zip(names, listed, strict=True)
     return tuple(section(kind, {entry: values}, entry) for entry, values in pairs)

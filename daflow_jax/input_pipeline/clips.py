@@ -23,7 +23,10 @@ _WINDOW = 0xC11  # purpose of a random draw: which frames of a clip
 class Readable(Protocol):
     """What a clip offers: `datasets.Clip` and `datasets.record.StoredClip` do."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        ...
 
     @property
     def known(self) -> tuple[bool, ...]:

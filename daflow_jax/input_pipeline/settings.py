@@ -103,7 +103,7 @@ class EvalSource:
     def __post_init__(self):
         if not self.name or "/" in self.name:
             where, remedy = f"eval set {self.name!r}", "Write one word, such as sintel"
-            raise UserError(where, "is no name of a set", remedy)
+            raise UserError(where, "is not a name of a set", remedy)
         if self.batches < 0:
             raise UserError(
                 f"eval set {self.name}.batches", f"{self.batches} is below 0", "Raise it"

@@ -132,7 +132,7 @@ class OpticalFlow(base.BaseTask):
         return jnp.sum(counted, dtype=jnp.float32)
 
     def _uncertainty(self, out: FlowOutput) -> dict[str, np.ndarray]:
-        """Returns a picture of how unsure the flow is, black = sure, if the network tells."""
+        """Returns a picture of how unsure the flow is, black = sure, if the network predicts it."""
         if out.info is None:
             return {}
         level = laplace.uncertainty(out.info[-1, 0, :1], self._bounds())[0]
@@ -147,7 +147,7 @@ class OpticalFlow(base.BaseTask):
         return self._estimate(params, aux, frames, rng, train=False)[0][-1]
 
     def _estimate(self, params, aux, frames, rng, train: bool) -> tuple[list[FlowOutput], Any]:
-        """Returns what the network says at every size, the whole one last, and new `aux`."""
+        """Returns what the network gives at every size, the whole one last, and new `aux`."""
 
         def run(frames, start):
             nonlocal aux

@@ -209,7 +209,7 @@ class Restoration(base.BaseTask):
 
 
 def _visible(batch) -> jax.Array:
-    """Returns where the flow is known and, as far as the batch tells, not occluded."""
+    """Returns where the flow is known and, as far as the batch says, not occluded."""
     return batch["valid"] & ~batch.get("occlusion", jnp.zeros_like(batch["valid"]))
 
 

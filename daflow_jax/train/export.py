@@ -1,4 +1,4 @@
-"""Model folders out of a run; how a folder is written is the caller's affair."""
+"""Model folders out of a run; the caller says how a folder is written."""
 
 from collections.abc import Callable
 from pathlib import Path

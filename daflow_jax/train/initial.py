@@ -61,7 +61,7 @@ def load_partial(variables: Tree, given: Tree, source: Source) -> Loaded:
     """Returns `variables` with leaves of `given`.
 
     A leaf of collection c at c/SOURCE/x goes to c/TARGET/x. Raises UserError where a shape differs,
-    or a dtype that is no float, or where no name fits.
+    or a dtype that is not a float, or where no name fits.
     """
     ours: dict[str, Any] = traverse_util.flatten_dict(variables, sep="/")
     theirs = _moved(traverse_util.flatten_dict(given, sep="/"), source)

@@ -46,7 +46,7 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> int:
             code = run()
         except BaseException:
             if jax.process_count() == 1:  # several would wait for each other
-                with contextlib.suppress(Exception):  # the first error is the one to tell
+                with contextlib.suppress(Exception):  # the first error is the one to report
                     run.close()
             raise
         run.close()

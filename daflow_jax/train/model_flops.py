@@ -1,7 +1,7 @@
 """What one step must compute, whatever else it recomputes: the numerator of utilisation."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import jax
 
@@ -25,21 +25,21 @@ def per_step(task: base.Task, optimizer: optimizers.Optimizer, state: Any, batch
         return flops.count(step, *shapes)
 
 
-def without_recomputing(task: Any) -> base.Task:
+def without_recomputing(task: Any) -> Any:
     """Returns the task whose networks keep all activations and whole attention logits.
 
     Networks are the fields with a configuration; a task without any is returned as it is.
     """
     if not dataclasses.is_dataclass(task):
         return task
-    fields = {field.name: getattr(task, field.name) for field in dataclasses.fields(task)}
+    fields: dict[str, Any] = {f.name: getattr(task, f.name) for f in dataclasses.fields(task)}
     networks = {
-        name: value.clone(config=plain(value.config))
+        name: cast(Any, value).clone(config=plain(cast(Any, value).config))
         for name, value in fields.items()
         if isinstance(value, base.Network)
         and dataclasses.is_dataclass(getattr(value, "config", None))
     }
-    return dataclasses.replace(task, **networks) if networks else task
+    return dataclasses.replace(cast(Any, task), **networks) if networks else task
 
 
 def plain(config: Any) -> Any:

@@ -261,7 +261,7 @@ SYNTHETIC = {"kind": "synthetic"}
         (wrong(name="mixture", sources=[SYNTHETIC | {"wait": 1}]), r"sources\[0\].wait.*weight"),
         (wrong(name="mixture", sources=[SYNTHETIC | {"weight": 0.0}]), "weights are above 0"),
         (wrong(name="mixture", sources=[{}]), r"sources\[0\].kind: is missing"),
-        (wrong(name="mixture", sources="x"), "is no list of sources"),
+        (wrong(name="mixture", sources="x"), "is not a list of sources"),
         (wrong(name="mixture", sources=[SYNTHETIC], source="device"), "files are read on the host"),
         (lambda: mixture.shares((1.0, 1e-6)), "less than one clip in 1024"),
     ],

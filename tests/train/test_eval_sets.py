@@ -152,11 +152,11 @@ def test_the_generator_of_the_device_is_traced_once(monkeypatch):
     [
         (({"name": "a", "kind": "foldr"},), "set a.kind: unknown 'foldr'.*Did you mean folder"),
         (({"name": "a", "kind": "folder"},), "eval set a.path: is missing"),
-        (({"name": "a/b", "kind": "synthetic"},), "'a/b': is no name"),
+        (({"name": "a/b", "kind": "synthetic"},), "'a/b': is not a name"),
         (({"kind": "synthetic"},), r"eval.sets\[0\].name: is missing"),
         (({"name": "a", "kind": "synthetic", "split": "x"},), "a.split: means nothing"),
         (({"name": "a", "kind": "synthetic"},) * 2, "two sets are called 'a'"),
-        ("sintel", "is no list of sets"),
+        ("sintel", "is not a list of sets"),
     ],
 )
 def test_wrong_sets_are_refused(sets, message):

@@ -98,7 +98,7 @@ def draw_sparse(
 
 
 def apply(spatial: Spatial, clip: dict) -> dict:
-    """Returns the clip with all frames, flows, masks and labels (keys of `tasks.inputs.CLIP`) moved.
+    """Returns the clip with all frames, flows, masks and labels (see `tasks.inputs.CLIP`) moved.
 
     A frame smaller than the window is continued with black, to the right and below, where no flow
     is valid (SEA-RAFT, augmentor). Flow that is not finite or longer than 1000 pixels is not valid,
