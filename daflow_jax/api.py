@@ -95,8 +95,9 @@ def restore(
     asked = {"device": device, "precision": precision, "seed": seed}
     placed = {name: value for name, value in asked.items() if value is not None}
     if not isinstance(model, RestorationModel):
-        model = load(model, kind="restoration", **placed)
-    elif placed:
+        loaded: RestorationModel = load(model, kind="restoration", **placed)
+        return loaded(frames, window=window, color_fix=color_fix, **options)
+    if placed:
         rule = "is decided when a model is loaded, and this one is"
         raise errors.UserError(
             next(iter(placed)), rule, "Pass it to load, or pass the model's name"

@@ -97,7 +97,7 @@ def at(
     start: Float[Array, "b q hl wl 2"] | None = None,
 ) -> Any:
     """Returns what the network gives for frames of any size; its maps have the frames' size."""
-    around = grid.padding(frames.shape[2:4])
+    around = grid.padding((frames.shape[2], frames.shape[3]))
     out = run(pad.pad(frames, around), start)
     info = None if out.info is None else pad.crop(out.info, around)
     return out._replace(flows=pad.crop(out.flows, around), info=info)
@@ -105,7 +105,9 @@ def at(
 
 def low(flow: Float[Array, "*b h w 2"], grid: Grid) -> Float[Array, "*b hl wl 2"]:
     """Returns the start that a flow in pixels of frames of its size is."""
-    return scales.start_of(pad.pad(flow, grid.padding(flow.shape[-3:-1])), grid.stride)
+    return scales.start_of(
+        pad.pad(flow, grid.padding((flow.shape[-3], flow.shape[-2]))), grid.stride
+    )
 
 
 def pixels(start: Float[Array, "*b hl wl 2"], size: Size, grid: Grid) -> Float[Array, "*b h w 2"]:

@@ -24,17 +24,16 @@ def find_device(name: str = "auto") -> jax.Device:
         return jax.devices()[0]
     try:
         found = jax.devices(platform)
-        return found[index]
     except RuntimeError:
         seen = ", ".join(sorted({device.platform for device in jax.devices()}))
         extra = "daflow-jax[tpu]" if platform == "tpu" else "daflow-jax[cuda12]"
         raise errors.UserError(
             f"--device {name}", f"JAX sees only {seen}", f"Install {extra} or run: daflow doctor", 3
         ) from None
-    except IndexError:
-        raise errors.UserError(
-            f"--device {name}", f"JAX sees {len(found)} of this kind", "Count from 0", 3
-        ) from None
+    if index >= len(found):
+        rule = f"JAX sees {len(found)} of this kind"
+        raise errors.UserError(f"--device {name}", rule, "Count from 0", 3)
+    return found[index]
 
 
 def _parsed(name: str) -> tuple[str, int]:

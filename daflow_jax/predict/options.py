@@ -62,7 +62,7 @@ def unknown(name: str, declared: list[str], model: str) -> errors.UserError:
 def _checked(option: CallOption, value: Any) -> Any:
     if option.files:
         return value
-    kind = numbers.Integral if option.type is int else numbers.Real
+    kind: Any = numbers.Integral if option.type is int else numbers.Real
     if isinstance(value, bool) or not isinstance(value, kind):
         word = "a whole number" if option.type is int else "a number"
         raise errors.UserError(f"{option.name} {value!r}", f"is not {word}", "Pass one")

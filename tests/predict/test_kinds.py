@@ -148,7 +148,8 @@ def test_features_of_frames_are_maps_of_padded_frames(tmp_path):
     frames = predict.as_frames(tiny.frames(3, 15, 18))[:1]
     padded = predict.pad(frames, predict.fit((15, 18), 2))
     images = jnp.asarray(2 * padded - 1)
-    expected = model.module.apply(model.variables, images, method="encode")
+    encode = jax.jit(lambda variables: model.module.apply(variables, images, method="encode"))
+    expected = encode(model.variables)
     np.testing.assert_allclose(maps[0], expected[0], atol=1e-4)
 
 

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from daflow_jax import api, errors, predict, tasks
+from daflow_jax.ops import coarse_to_fine
 from daflow_jax.predict.flow import consistency, pairs
+from daflow_jax.predict.flow import estimator as estimators
 from tests import tiny
 from tests.predict.fakes import Mean, Watched, estimator, registered  # noqa: F401
 
@@ -44,20 +46,19 @@ def test_frames_are_padded_no_further_than_the_network_needs(size):
     np.testing.assert_allclose(model((frames[0], frames[1])), expected, atol=1e-4)
 
 
-def test_prediction_estimates_sizes_as_training_does():
-    frames = tiny.frames(2, 256, 320)
-    layout = predict.Layout(scales=(0.5, 0.75))
-    model = api.FlowModel(tiny.config(), tiny.variables(), layout=layout)
-    task = tasks.OpticalFlow(model.module, iters=2, scales=(0.5, 0.75))
+def test_prediction_estimates_sizes_as_training_does(monkeypatch):
+    monkeypatch.setattr(coarse_to_fine, "SMALLEST", 50)
+    frames, variables = tiny.frames(2), tiny.variables()
+    model = api.FlowModel(tiny.config(), variables, layout=predict.Layout(scales=(0.6, 0.9)))
+    task = tasks.OpticalFlow(model.module, iters=tiny.ITERS, scales=(0.6, 0.9))
     lq = jnp.asarray(predict.as_frames(frames))[None]
     with jax.default_matmul_precision("highest"):
         estimate = jax.jit(lambda p: task._estimate(p, {}, lq, jax.random.key(0), False)[0])
         outs = estimate(model.params)
-    assert [out.flows.shape[-3:-1] for out in outs] == [(128, 160), (192, 240), (256, 320)]
+    assert [out.flows.shape[-3:-1] for out in outs] == [(60, 72), (90, 108), (100, 120)]
     expected = np.asarray(outs[-1].flows)[-1, 0, 0]
-    np.testing.assert_allclose(model(tuple(frames), iters=2), expected, atol=1e-4)
-    plain = api.FlowModel(tiny.config(), tiny.variables())
-    assert np.abs(plain(tuple(frames), iters=2) - expected).max() > 0.1
+    np.testing.assert_allclose(model(tuple(frames), iters=tiny.ITERS), expected, atol=1e-4)
+    assert np.abs(tiny.model()(tuple(frames)) - expected).max() > 0.1
 
 
 def test_models_of_one_form_share_their_programs_and_keep_their_weights():
@@ -98,33 +99,30 @@ def test_a_clip_is_copied_a_batch_at_a_time():
     assert peak - result.flow.nbytes < 4 * batch < clip.nbytes
 
 
+@pytest.mark.usefixtures("registered")
 def test_everything_runs_on_the_device_that_was_asked_for(monkeypatch):
-    asked, used = jax.devices("cpu")[3], set()
+    used = set()
 
-    def watched(function):
-        def run(*args):
-            used.update(d for x in jax.tree.leaves(args) if isinstance(x, jax.Array)
-                        for d in x.devices())  # fmt: skip
+    def watch(owner, name):
+        function = getattr(owner, name)
+
+        def watched(*args):
             out = function(*args)
-            used.update(d for x in jax.tree.leaves(out) for d in x.devices())
+            arrays = (x for x in jax.tree.leaves((args, out)) if isinstance(x, jax.Array))
+            used.update((name, device.id) for x in arrays for device in x.devices())
             return out
 
-        return run
+        monkeypatch.setattr(owner, name, watched)
 
-    call = predict.Programs.__call__
-    monkeypatch.setattr(predict.Programs, "__call__", lambda self, m, p, w, *x: watched(
-        lambda *given: call(self, m, p, w, *given))(*x))  # fmt: skip
-    monkeypatch.setattr(consistency, "_compare", watched(consistency._compare))
-    from daflow_jax.predict.flow import estimator as estimators
-
+    names = {"__call__", "_compare", "_enlarged", "_low", "_cut"}
+    watch(predict.Programs, "__call__")
+    watch(consistency, "_compare")
     for name in ("_enlarged", "_low", "_cut"):
-        monkeypatch.setattr(estimators, name, watched(getattr(estimators, name)))
-    layout = predict.Layout(scales=(0.9,), max_size=150, tile=(128, 128))
-    model = api.FlowModel(tiny.config(), tiny.variables(), device="cpu:3", layout=layout)
-    frames = tiny.frames(2, 160, 180)
-    init = np.zeros((160, 180, 2), np.float32)
-    model(tuple(frames), iters=1, bidirectional=True, init_flow=init)
-    assert model.device == asked and used == {asked}
+        watch(estimators, name)
+    chosen = estimator(Watched(Mean(), "cpu:3"), 0.8, max_size=150, tile=(128, 128))
+    init = np.zeros((1, 160, 180, 2), np.float32)
+    pairs.estimate_clip(chosen, tiny.frames(2, 160, 180), bidirectional=True, init_flow=init)
+    assert chosen.device == jax.devices("cpu")[3] and used == {(name, 3) for name in names}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Flow of arrays of frames: of a few that lie in memory, and of whole clips piece by piece."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def estimate_clip(
 def _empty(like: Result, pairs: int) -> Result:
     """Returns a Result with room for all pairs of a clip."""
 
-    def room(name, x):
+    def room(name, x) -> Any:
         if x is None:
             return None
         shape = (len(x), pairs, *x.shape[2:]) if name == "iterations" else (pairs, *x.shape[1:])
