@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sharding": set(),
     "precision": set(),
     "profiling": set(),
-    "synthetic": set(),
+    "synthetic": {"io"},  # photographs for textures
     "ops": {"sharding"},
     "nn": {"ops", "sharding"},
     "losses": {"ops"},
