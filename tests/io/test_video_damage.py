@@ -1,5 +1,6 @@
 """Frames that are missing: in the middle and at the end, by one rule; sizes that change."""
 
+import re
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -113,6 +114,15 @@ def test_matroska_without_its_index_is_whole(tmp_path):
     path = make(tmp_path / "a.mkv", moving(12))
     path.write_bytes(path.read_bytes()[:-8])  # the list of positions stands at the end
     assert len(list(video.frames(path))) == 12
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_last_frame_may_stand_for_long_at_uneven_times(even, tmp_path):
+    stamps = [Fraction(k if even else k * k, 25) for k in range(6)]
+    path = make(tmp_path / "a.mkv", moving(6), times=stamps)
+    data = re.sub(rb"00:00:0\d\.\d{9}", b"00:00:09.000000000", path.read_bytes())
+    path.write_bytes(data)
+    assert [found.at_end for found in damage(path)[1]] == ([True] if even else [])
 
 
 @pytest.mark.parametrize("tag", ["ab:cd:01.2", "00:00:inf", "1", "99999999999:00:00"])

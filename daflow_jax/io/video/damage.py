@@ -90,6 +90,8 @@ def _is_short(track: Track, last: Stamp) -> bool:
     end, exact = promise.end(track.source, track.track)
     if end is None or not track.pace.believed:
         return track.is_cut or (bool(counted) and track.pace.believed)
+    if not (counted or track.pace.constant or track.is_cut):
+        return False  # at uneven times the last frame may stand for any time
     slack = 2.5 * float(track.pace.step) if exact or counted else 1.0
     slack = 0.5 * float(track.pace.step) if track.is_cut else slack
     return float(last.time + last.duration) + slack < end
