@@ -12,7 +12,7 @@ from daflow_jax.errors import UserError
 from daflow_jax.io import video
 from daflow_jax.io.video import container, promise
 from daflow_jax.io.video.clock import Clock
-from daflow_jax.io.video.decode import Track
+from daflow_jax.io.video.decode import Track, pixels
 from daflow_jax.io.video.pace import Pace
 from tests.io.videos import make, moving
 
@@ -163,6 +163,13 @@ def test_frames_without_a_unit_of_time_take_the_track_s():
     for pts in (40, 80):
         stamp = clock.stamp(SimpleNamespace(pts=pts, time_base=None, duration=None))
     assert stamp == (1, Fraction(80, 1000), Fraction(1, 25), 0)
+
+
+def test_colours_of_unknown_kind_are_taken_for_the_usual(tmp_path):
+    picture = av.VideoFrame.from_ndarray(moving(1)[0], format="rgb24").reformat(format="yuv420p")
+    usual = picture.to_ndarray(format="rgb24")
+    picture.colorspace, picture.color_range = 185, 7
+    np.testing.assert_array_equal(pixels(picture, "rgb24", tmp_path), usual)
 
 
 def test_track_that_appears_late_does_not_stop_reading(tmp_path, monkeypatch):

@@ -1,9 +1,12 @@
 """Interlaced video is found by its combs, whatever its flags say, and filled to whole frames."""
 
+import av
 import numpy as np
 import pytest
 
+from daflow_jax.errors import UserError
 from daflow_jax.io import video
+from daflow_jax.io.video import interlace
 from daflow_jax.io.video.interlace import field_order
 from tests.io.videos import make
 
@@ -79,3 +82,15 @@ def test_progressive_video_is_not_called_interlaced(tmp_path):
     one = make(tmp_path / "b.mp4", frames[:1])
     assert not video.info(one).interlaced
     assert len(list(video.frames(one, deinterlace=True))) == 1
+
+
+def test_frames_that_the_filter_refuses_are_named(tmp_path, monkeypatch):
+    frames = [np.repeat(frame[..., None], 3, -1) for frame in clip("tff", 4)]
+    path = make(tmp_path / "a.mp4", frames)
+
+    def refused(*arguments):
+        raise av.error.ArgumentError(22, "no such format")
+
+    monkeypatch.setattr(interlace, "_graph", refused)
+    with pytest.raises(UserError, match=r"a.mp4: cannot be deinterlaced \(.*no such format.*\)"):
+        list(video.frames(path, deinterlace=True))

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from daflow_jax.errors import UserError
 from daflow_jax.io.video import container, structure
 from daflow_jax.io.video.clock import Clock
 from daflow_jax.io.video.pace import Pace, Sample, judge, take
+
+_UNSPECIFIED = (2, 0)  # FFmpeg's numbers for a colour space and a range that nothing says
 
 
 @dataclasses.dataclass
@@ -91,8 +94,26 @@ def _flush(track: Any) -> Any:
     return packet
 
 
+def pixels(picture: Any, format: str, path: Path) -> np.ndarray:
+    """Returns a frame (PyAV) as uint8 in FFmpeg's pixel format ("rgb24", "gray").
+
+    Colours of a kind that FFmpeg cannot convert are taken for the usual kind.
+    """
+    error = container.library(path).error
+    try:
+        return picture.to_ndarray(format=format)
+    except (error.FFmpegError, OSError):
+        picture.colorspace, picture.color_range = _UNSPECIFIED
+    try:
+        return picture.to_ndarray(format=format)
+    except (error.FFmpegError, OSError, ValueError) as caught:
+        rule = f"pixels of format {picture.format.name} cannot be converted to {format}"
+        remedy = "Convert it: ffmpeg -i FILE -pix_fmt yuv420p new.mp4"
+        raise UserError(path, rule, remedy) from caught
+
+
 def luma(path: Path) -> Iterator[np.ndarray]:
     """Yields the brightness of the frames as stored, uint8 (h, w)."""
     with container.opened(path) as (source, video):
         for frame in Track(path, source, video).frames():
-            yield frame.to_ndarray(format="gray")
+            yield pixels(frame, "gray", path)

@@ -2,9 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from daflow_jax.errors import UserError
+from daflow_jax.io.video import container
 
 _PAIRS = 12  # [choice] pairs of frames that vote
 _MOST = 64  # [choice] frames looked at while waiting for motion
@@ -58,22 +63,37 @@ def _comb(even: np.ndarray, odd: np.ndarray) -> float:
 
 
 def deinterlaced(
-    pictures: Iterable[tuple[Any, Any]], track: Any, order: str | None
+    pictures: Iterable[tuple[Any, Any]], track: Any, order: str | None, path: Path
 ) -> Iterator[tuple[Any, Any]]:
     """Yields (frame, stamp) for each one given, the frames (PyAV) without combs.
 
-    `order` is that of the fields; None = as the frames are flagged.
+    `order` is that of the fields; None = as the frames are flagged. Frames that the filter does not
+    take are a `UserError`.
     """
     waiting: deque[Any] = deque()
     graph = None
     for picture, stamp in pictures:
-        graph = graph or _graph(picture, track, order or "auto")
+        with _explained(path):
+            graph = graph or _graph(picture, track, order or "auto")
+            graph.push(picture)
         waiting.append(stamp)
-        graph.push(picture)
-        yield from zip(_pulled(graph), _taken(waiting), strict=False)
+        yield from zip(_pulled(graph, path), _taken(waiting), strict=False)
     if graph is not None:
-        graph.push(None)
-        yield from zip(_pulled(graph), _taken(waiting), strict=False)
+        with _explained(path):
+            graph.push(None)
+        yield from zip(_pulled(graph, path), _taken(waiting), strict=False)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    errors = container.library(path).error
+    try:
+        yield
+    except (BlockingIOError, EOFError):
+        raise  # nothing is ready; nothing follows
+    except (errors.FFmpegError, OSError, ValueError) as error:
+        rule = f"cannot be deinterlaced ({error})"
+        raise UserError(path, rule, "Read it without deinterlacing") from error
 
 
 def _taken(waiting: deque) -> Iterator[Any]:
@@ -99,12 +119,12 @@ def _graph(picture: Any, track: Any, parity: str) -> Any:
     return graph
 
 
-def _pulled(graph: Any) -> Iterator[Any]:
+def _pulled(graph: Any, path: Path) -> Iterator[Any]:
     """Yields the frames that the graph has ready."""
-    import av.error
-
     while True:
         try:
-            yield graph.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
+            with _explained(path):
+                ready = graph.pull()
+        except (BlockingIOError, EOFError):
             return
+        yield ready

@@ -12,7 +12,7 @@ from daflow_jax.errors import UserError
 from daflow_jax.io import orientation
 from daflow_jax.io.video import container, damage, display_matrix, interlace
 from daflow_jax.io.video.clock import Stamp
-from daflow_jax.io.video.decode import Track, luma
+from daflow_jax.io.video.decode import Track, luma, pixels
 
 
 class Frame(NamedTuple):
@@ -67,11 +67,11 @@ def timed(
         pictures = _stamped(track, report)
         if deinterlace:
             order = interlace.field_order(luma(Path(path)))
-            pictures = interlace.deinterlaced(pictures, video, order)
+            pictures = interlace.deinterlaced(pictures, video, order, track.path)
         turned = display_matrix.turns(upright)
         for picture, stamp in pictures:
-            pixels = picture.to_ndarray(format="rgb24")
-            shown = orientation.apply(pixels, track.turn) if turned else pixels
+            stored = pixels(picture, "rgb24", track.path)
+            shown = orientation.apply(stored, track.turn) if turned else stored
             yield Frame(np.ascontiguousarray(shown), stamp)
 
 
@@ -99,7 +99,7 @@ def split(pictures: Iterable[Frame]) -> tuple[Iterator[np.ndarray], Iterator[Sta
     """
     waiting: deque[Stamp] = deque()
 
-    def pixels() -> Iterator[np.ndarray]:
+    def taken() -> Iterator[np.ndarray]:
         for frame in pictures:
             waiting.append(frame.stamp)
             yield frame.pixels
@@ -108,7 +108,7 @@ def split(pictures: Iterable[Frame]) -> tuple[Iterator[np.ndarray], Iterator[Sta
         while waiting:
             yield waiting.popleft()
 
-    return pixels(), stamps()
+    return taken(), stamps()
 
 
 def _refuse(found: damage.Damage) -> None:
