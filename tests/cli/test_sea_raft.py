@@ -63,4 +63,4 @@ def test_stored_defaults_come_before_the_network_s(sea_raft):
     model = api.load(sea_raft)
     assert model.iters == 4
     stored = api.FlowModel(model.config, model.variables, meta={"defaults": {"iters": 2}})
-    assert stored.iters == 2 and stored.estimator(3).options.iters == 3
+    assert stored.iters == 2 and stored.estimator(iters=3).options.get("iters") == 3
