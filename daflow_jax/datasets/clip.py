@@ -192,7 +192,7 @@ def _gap(frames: tuple[Path, ...]) -> tuple[Path, Path] | None:
 
 
 def window(clip: Clip, start: int, count: int, backward: bool = False) -> dict[str, np.ndarray]:
-    """Returns the arrays of frames start ... start + count - 1 (keys of `batch.Batch`).
+    """Returns the arrays of frames start ... start + count - 1 (keys of `tasks.inputs.CLIP`).
 
     hq (f, h, w, 3) as stored (with lq where hq is a clean original); flow (f-1, h, w, 2), valid and
     occlusion (f-1, h, w), and the same with _back, where anything is known about them. Flow that is

@@ -21,7 +21,7 @@ class _Patch(NamedTuple):
 def clip(
     config: scene.SceneConfig, seed: int, index: int, *, backward: bool = True
 ) -> dict[str, np.ndarray]:
-    """Returns clip `index` of the stream `seed`, in the keys of `batch.Batch` without batch axis.
+    """Returns clip `index` of the stream `seed`: keys of `tasks.inputs.CLIP`, without batch axis.
 
     hq float32 (f, h, w, 3) in [0, 1] (multiples of 1/255); flow (f-1, h, w, 2) pixels from frame k
     to k+1 of the visible layer; valid, occlusion bool (f-1, h, w); instances, classes int32
