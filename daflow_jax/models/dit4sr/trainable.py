@@ -1,6 +1,5 @@
 """Sets of parameters that published recipes train, by name."""
 
-from daflow_jax.models.dit4sr import loops
 from daflow_jax.models.dit4sr.config import DiTConfig, RestorerConfig
 
 
@@ -18,5 +17,7 @@ def sets(config: RestorerConfig) -> dict[str, tuple[str, ...]]:
 
 
 def _attention(config: DiTConfig, run: tuple[int, int]) -> str:
+    from daflow_jax.models.dit4sr import loops  # entries are read without JAX
+
     second = "2?" if run[0] < config.dual_blocks and config.lift_attn2 == "fold" else ""
     return f"dit/blocks_{loops.name(*run)}/attn{second}/.*"
