@@ -89,7 +89,7 @@ def test_frames_that_the_filter_refuses_are_named(tmp_path, monkeypatch):
     path = make(tmp_path / "a.mp4", frames)
 
     def refused(*arguments):
-        raise av.error.ArgumentError(22, "no such format")
+        raise av.error.InvalidDataError(22, "no such format")
 
     monkeypatch.setattr(interlace, "_graph", refused)
     with pytest.raises(UserError, match=r"a.mp4: cannot be deinterlaced \(.*no such format.*\)"):
