@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from daflow_jax import errors
 from daflow_jax.cli import call_options, options
@@ -23,6 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             "daflow eval pairs --baseline zero,dis,farneback --degrade combined:3,h264:4",
             "daflow eval MPI-Sintel --layout sintel:final --predictions daflow_out --limit 10",
             "daflow eval MPI-Sintel --submission sintel --model raft --iters 32 --init warm",
+            "daflow eval pairs --baseline dis --degrade combined:1,combined:3 --report report.html",
             "daflow eval clips/ --model my_restorer --degrade combined:3 --steps 4",
         ),
     )
@@ -52,6 +54,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--limit", type=options.at_least(1), metavar="N", help="first N pairs only")
     parser.add_argument("--worst", type=options.at_least(0), default=3, help="pictures (3)")
     parser.add_argument(
+        "--report",
+        metavar="FILE.html",
+        help="write one page to look at as well; its pictures show --worst pairs",
+    )
+    parser.add_argument(
         "--submission",
         choices=("kitti", "sintel"),
         help="write flow of the test frames as that benchmark takes it; no errors are known",
@@ -72,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing results."""
     from daflow_jax.cli import evaluate_flow, evaluate_restoration, submission
 
+    _check_report(args)
     if args.submission:
         return submission.run(args)
     if args.init == "warm":
@@ -84,6 +92,18 @@ def run(args: argparse.Namespace) -> int:
     if kinds == {"restoration"}:
         return evaluate_restoration.run(args)
     return evaluate_flow.run(args)
+
+
+def _check_report(args: argparse.Namespace) -> None:
+    """Raises UserError where --report cannot be a page of this run, before anything is measured."""
+    if args.report is None:
+        return
+    file = Path(args.report)
+    if args.submission:
+        rule = "shows errors, and --submission knows none"
+        raise errors.UserError("--report", rule, "Leave one of them out")
+    if file.suffix.lower() not in (".html", ".htm") or file.is_dir():
+        raise errors.UserError(f"--report {file}", "is not an HTML file", "Name it FILE.html")
 
 
 def _kind(name: str) -> str:

@@ -37,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
         )
     record = results.save(args.out, command(), args.device)
     pictures.write(Path(args.out) / "worst", results.worst(args.worst))
+    if args.report:
+        results.page(args.report, record, args.worst)
     print(json.dumps(record) if args.json else results.table())
     return _verdict(args, results) or (5 if results.failures else 0)
 

@@ -34,5 +34,7 @@ def run(args: argparse.Namespace) -> int:
             on_failure=report_failure,
         )
     record = results.save(args.out, command(), args.device)
+    if args.report:
+        results.page(args.report, record)
     print(json.dumps(record) if args.json else results.table())
     return 5 if results.failures else 0

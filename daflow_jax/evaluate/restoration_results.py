@@ -79,6 +79,23 @@ class RestorationResults:
             "speed": method.speed("frames", frames),
         }
 
+    def page(self, file: str | Path, record: Mapping[str, Any] | None = None) -> None:
+        """Writes one HTML file to look at: tables and curves, no pictures (`evaluate.page`).
+
+        `record` is what `save` returned, so that both hold the same; made anew unless given.
+        """
+        from daflow_jax.evaluate import page
+        from daflow_jax.evaluate.page import content
+
+        made = content.Content(
+            kind=content.RESTORATION,
+            record=self.record() if record is None else record,
+            scores=self.scores,
+            conditions={str(d): (d.recipe, d.severity) for d in self.degradations},
+            records={method.name: method.record for method in self.methods},
+        )
+        page.write(file, made)
+
     def save(
         self, folder: str | Path, command: str = records.LIBRARY, device: str = "auto"
     ) -> dict[str, Any]:

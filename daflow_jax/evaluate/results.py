@@ -107,6 +107,30 @@ class Results:
         records.write_rows(folder / "per_pair.jsonl", self.rows)
         return made
 
+    def page(
+        self, file: str | Path, record: Mapping[str, Any] | None = None, examples: int = 3
+    ) -> None:
+        """Writes one HTML file to look at: tables, curves, pairs side by side (`evaluate.page`).
+
+        Args:
+            record: what `save` returned, so that both hold the same; made anew unless given.
+            examples: the number of the largest errors of the first method that are shown, and of
+                the pairs where it loses most to another. All methods estimate them again.
+        """
+        from daflow_jax.evaluate import page
+        from daflow_jax.evaluate.page import about, choice, content
+
+        made = content.Content(
+            kind=content.FLOW,
+            record=self.record() if record is None else record,
+            scores=self.scores,
+            conditions={str(d): (d.recipe, d.severity) for d in self.degradations},
+            records={method.name: method.record for method in self.methods},
+            examples=choice.examples(self, examples),
+            licences=about.licences(self.data.pairs),
+        )
+        page.write(file, made)
+
     def worst(self, count: int = 3, method: str | None = None) -> list[Worst]:
         """Returns the pairs with the largest errors of a method (the first), estimated again."""
         chosen = {m.name: m for m in self.methods}[method or self.methods[0].name]
