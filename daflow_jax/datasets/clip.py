@@ -158,7 +158,7 @@ class Clip:
         path = self.frames[0]
         if video.is_video(path):
             return video.frames(path)
-        return iter(image.decode_all(image.read_bytes(path), path))
+        return image.decode_all(image.read_bytes(path), path)
 
     def read(self, start: int, count: int, backward: bool = False) -> dict[str, np.ndarray]:
         """Returns `count` frames from `start` on as arrays: see `window`."""

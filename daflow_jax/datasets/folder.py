@@ -1,5 +1,6 @@
 """A user's own folders: clips of any kind, the contract's pairs, and YouHQ, which is just clips."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def _meta(folder: Path) -> tuple[dict, str]:
 
 def _flow(folder: Path, stem: str) -> Path | None:
     files = (folder / f"{stem}{extension}" for extension in flow_files.EXTENSIONS)
-    return next((path for path in files if stem and path.is_file()), None)
+    return next((path for path in files if stem and os.path.lexists(path)), None)
 
 
 def _truth(folder: Path, stem: str) -> Truth | None:
@@ -106,7 +107,9 @@ def _truth(folder: Path, stem: str) -> Truth | None:
         return Truth(flow)
     names = ("valid", "occ", "noc", "invalid")
     paths = (folder / f"{name}.png" for name in names)
-    valid, occluded, visible, unreliable = (path if path.is_file() else None for path in paths)
+    valid, occluded, visible, unreliable = (
+        path if os.path.lexists(path) else None for path in paths
+    )
     return Truth(flow, valid, occluded, None if occluded else visible, unreliable)
 
 

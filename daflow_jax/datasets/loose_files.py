@@ -53,7 +53,7 @@ def problem(paths: list[Path]) -> UserError | None:
                 image.read_bytes(path)
             except UserError as error:
                 return error
-    twins = listing.twins(paths)
+    twins = listing.twins(paths) if len({path.parent for path in paths}) == 1 else None
     if twins is None:
         return None
     rule = f"the same frame as {twins[1].name}; a frame may be there once"

@@ -8,6 +8,7 @@ averages over data sets leave out.
 """
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,7 +98,7 @@ class PairEntry:
 
     def _mask(self, stem: str) -> np.ndarray | None:
         path = self.folder / f"{stem}.png"
-        return image.read_mask(path) if path.is_file() else None
+        return image.read_mask(path) if os.path.lexists(path) else None
 
     def _same_size(self, frame: np.ndarray, path: Path, other: np.ndarray) -> None:
         if frame.shape[:2] != other.shape[:2]:
@@ -141,7 +142,7 @@ def _entry(root: Path, folder: Path) -> PairEntry:
         rule = f"the same frame as {twins[1].name}; a pair has each once"
         raise UserError(twins[0], rule, "Remove one of them")
     flows = (folder / f"flow{extension}" for extension in flow_files.EXTENSIONS)
-    flow = next((path for path in flows if path.is_file()), None)
+    flow = next((path for path in flows if os.path.lexists(path)), None)
     if flow is None:
         raise UserError(folder, f"holds no flow file; {_LAYOUT}", "Add flow.flo or flow.png")
     name = folder.name if folder == root else folder.relative_to(root).as_posix()

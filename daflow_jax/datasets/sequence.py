@@ -92,6 +92,8 @@ def stdin_frames(size: tuple[int, int]) -> Iterator[np.ndarray]:
     need, count = 3 * width * height, 0
     if sys.stdin is None:
         raise UserError("-", "standard input is closed", "Pipe raw RGB24 frames into it")
+    if getattr(sys.stdin, "isatty", bool)():
+        raise UserError("-", "standard input is a terminal", "Pipe raw RGB24 frames into it")
     while data := sys.stdin.buffer.read(need):
         if len(data) < need:
             rule = f"ends {len(data)} bytes into frame {count}; {width}x{height} has {need}"

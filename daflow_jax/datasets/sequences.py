@@ -133,7 +133,7 @@ class _Search:
 
     def _add_loose(self) -> None:
         for name, paths in loose_files.groups(self._loose, self._notes):
-            self._add_images(name, paths)
+            self._add_images(name, paths, loose_files.problem(paths) if len(paths) > 2 else None)
 
     def _add_glob(self, text: str) -> None:
         found = map(Path, glob.glob(text, recursive=True))

@@ -1,6 +1,7 @@
 """Pictures to and from RGB arrays."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -64,17 +65,35 @@ def _decode(data: bytes, where: object, head: Header | None) -> np.ndarray:
     return _checked(pixels, damage, data, where, head)
 
 
-def decode_all(data: bytes, where: object) -> list[np.ndarray]:
-    """Returns all pictures of an animation or of a file with pages as RGB, turned upright."""
+def decode_all(data: bytes, where: object) -> Iterator[np.ndarray]:
+    """Yields the pictures of an animation or of a file with pages as RGB, turned upright.
+
+    Pages are decoded one by one, an animation at once: `limits` holds for all its frames together.
+    """
     head = header(data, where)
     if head is None or head.pictures == 1:
-        return [decode_rgb(data, where)]
-    limits.check_size(where, head.width, head.height, head.pictures)
-    stored = _as_stored(data, where)
-    (done, found), damage = quiet.call(lambda: _imdecode_all(stored))
-    _checked(found[0] if done and found else None, damage, data, where, head)
+        yield decode_rgb(data, where)
+        return
     turn = head.orientation if orientation.is_applied(None) else 1
-    return [np.ascontiguousarray(orientation.apply(_rgb(p, where), turn)) for p in found]
+    several = _pages if data.startswith(tiff_header.MAGICS) else _frames
+    for pixels in several(data, where, head):
+        yield np.ascontiguousarray(orientation.apply(_rgb(pixels, where), turn))
+
+
+def _frames(data: bytes, where: object, head: Header) -> Iterator[np.ndarray]:
+    limits.check_size(where, head.width, head.height, head.pictures)
+    found, damage = quiet.call(lambda: _imdecode_all(data))
+    _checked(found[0] if found else None, damage, data, where, head)
+    yield from found
+
+
+def _pages(data: bytes, where: object, head: Header) -> Iterator[np.ndarray]:
+    tiff = tiff_header.parse(data, where)
+    stored = tiff_header.upright(data, tiff)
+    for index, page in enumerate(tiff.pages):
+        if page.is_picture:
+            found, damage = quiet.call(lambda index=index: _imdecode_all(stored, index))
+            yield _checked(found[0] if found else None, damage, data, where, head)
 
 
 def _checked(
@@ -108,12 +127,16 @@ def _imdecode(data: bytes) -> np.ndarray | None:
         return None
 
 
-def _imdecode_all(data: bytes) -> tuple[bool, list[np.ndarray]]:
+def _imdecode_all(data: bytes, page: int | None = None) -> list[np.ndarray]:
+    """Returns all pictures, or one page; only pages of TIFF can be decoded on their own."""
+    place = {} if page is None else {"range": (page, page + 1)}
     try:
-        done, found = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        return done, list(found)
+        done, found = cv2.imdecodemulti(
+            np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED, **place
+        )
+        return list(found) if done else []
     except cv2.error:
-        return False, []
+        return []
 
 
 def read_image(path: str | Path, upright: bool | None = None) -> np.ndarray:

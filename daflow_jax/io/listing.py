@@ -33,9 +33,14 @@ def walk(root: Path) -> Iterator[Path]:
 
 
 def folders(root: Path, deep: bool) -> list[Path]:
-    """Returns the visible folders in `root`, at every depth if `deep`, in no order."""
+    """Returns the visible folders in `root`, at every depth if `deep`, in no order.
+
+    A link back to the root or to a folder above it is left out.
+    """
     if not deep:
-        return [path for path in entries(root) if path.is_dir()]
+        here = root.resolve()
+        below = (path for path in entries(root) if path.is_dir())
+        return [path for path in below if not here.is_relative_to(path.resolve())]
     found = []
     for folder, inner, _ in os.walk(root):
         inner[:] = [name for name in inner if not is_hidden(name)]

@@ -15,6 +15,7 @@ from daflow_jax.errors import UserError
 VARIABLE = "DAFLOW_ORIENTATION"
 UPRIGHT, STORED = "upright", "stored"
 TAG = 274
+_NUMBERS = {3: "H", 4: "I"}  # some programs write a long where a short is due
 _MIRRORED_TURNS = {  # AVIF: quarter turns to the left, then the axis of a mirror: 0 = up and down
     (0, None): 1, (0, 1): 2, (2, None): 3, (0, 0): 4, (1, 0): 5, (3, None): 6, (3, 0): 7,
     (1, None): 8, (1, 1): 7, (2, 0): 2, (2, 1): 4, (3, 1): 5,
@@ -63,8 +64,8 @@ def of_exif(data: bytes) -> int:
         if len(entry) < 12:
             return 1
         tag, kind, length = struct.unpack(f"{order}HHI", entry[:8])
-        if tag == TAG and kind == 3 and length == 1:
-            return sound(struct.unpack(f"{order}H", entry[8:10])[0])
+        if tag == TAG and kind in _NUMBERS and length == 1:
+            return sound(struct.unpack_from(order + _NUMBERS[kind], entry, 8)[0])
     return 1
 
 

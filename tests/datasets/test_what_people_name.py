@@ -64,6 +64,9 @@ def test_links_that_lead_nowhere_and_frames_twice_are_named_when_their_turn_come
         by_name["in/broken"].frames()
     with pytest.raises(UserError, match=r"f0.jpg: the same frame as f0.png.*both/\*.jpg'"):
         by_name["in/both"].frames()
+    (loose,) = sequences.resolve([str(path) for path in sorted((tmp_path / "in/both").iterdir())])
+    with pytest.raises(UserError, match="f0.jpg: the same frame as f0.png"):
+        loose.frames()
     with pytest.raises(UserError, match="a1.png: is a link to gone.png"):
         sequences.resolve([str(tmp_path / "in/broken" / f"a{k}.png") for k in range(3)])
     clips = {clip.name: clip for clip in datasets.list_clips(tmp_path / "in", "videos")}
@@ -102,6 +105,9 @@ def test_what_programs_leave_behind_is_skipped_alike_everywhere(tmp_path):
     assert [entry.name for entry in pairs_folder.read_pairs(tmp_path / "pairs")] == ["set/one"]
     assert [clip.name for clip in datasets.list_clips(tmp_path / "pairs")] == ["set/one"]
     assert datasets.detect(root).name == "video_folder"
+    (root / "self").symlink_to(".")
+    (root / "up").symlink_to("..")
+    assert len(sequences.resolve([str(root)])) == 1
     (asked,) = sequences.resolve([str(root / ".hidden")])
     assert asked.names == ["f1", "f2"]
 
@@ -228,3 +234,23 @@ def test_labels_whose_source_is_labels_are_refused(tmp_path):
     (tmp_path / "x/labels.json").write_text('{"source": 5}')
     with pytest.raises(UserError, match="labels.json: source is 5; it has to be text"):
         datasets.list_clips(tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["flow.flo", "valid.png"])
+def test_a_file_of_a_pair_that_is_a_dangling_link_is_named(name, tmp_path):
+    folder = make(tmp_path / "set/one")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to("gone")
+    for read in (
+        lambda: pairs_folder.read_pairs(tmp_path)[0].load(),
+        lambda: datasets.list_clips(tmp_path, "pairs")[0].read(0, 2),
+    ):
+        with pytest.raises(UserError, match=f"{name}: is a link to gone, which does not exist"):
+            read()
+
+
+def test_a_terminal_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(isatty=lambda: True))
+    (stream,) = sequences.resolve(["-"], size=(4, 3))
+    with pytest.raises(UserError, match="standard input is a terminal"):
+        list(stream.frames())
