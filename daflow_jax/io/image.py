@@ -129,11 +129,12 @@ def _imdecode(data: bytes) -> np.ndarray | None:
 
 def _imdecode_all(data: bytes, page: int | None = None) -> list[np.ndarray]:
     """Returns all pictures, or one page; only pages of TIFF can be decoded on their own."""
-    place = {} if page is None else {"range": (page, page + 1)}
+    raw, how = np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED
     try:
-        done, found = cv2.imdecodemulti(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED, **place
-        )
+        if page is None:
+            done, found = cv2.imdecodemulti(raw, how)
+        else:
+            done, found = cv2.imdecodemulti(raw, how, range=(page, page + 1))
         return list(found) if done else []
     except cv2.error:
         return []
