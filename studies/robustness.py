@@ -3,6 +3,7 @@
     python -m studies.robustness run OUT PAIRS --generated 16 --model raft-star=FOLDER \\
         --baseline zero,dis,farneback                                 # hours on a CPU; resumable
     python -m studies.robustness page OUT --docs docs/robustness.md     # tables and pictures
+    python -m studies.robustness page OUT --report DIR                  # DIR/DATA.html to look at
 
 Every method sees the frames that `daflow eval --degrade TYPE:SEVERITY` shows. A condition is one
 method on one data set at one corruption and severity; severity 0 is the clean frames, the same for
@@ -33,7 +34,7 @@ from daflow_jax.errors import UserError, nearest
 from daflow_jax.evaluate import degradations, generated, methods, records, scores
 from daflow_jax.evaluate import pairs as measured
 from daflow_jax.io import atomic
-from studies import robustness_page, robustness_pictures, robustness_results
+from studies import robustness_page, robustness_pictures, robustness_report, robustness_results
 
 TYPES = ("combined", *corruptions.NAMES, *published.PIPELINES)
 SHORT = (  # [choice] for real pairs, where a condition takes a model minutes on a CPU
@@ -241,6 +242,8 @@ def main(words: list[str] | None = None) -> int:
     page = kinds.add_parser("page", help="tables, curves and pictures of the results")
     page.add_argument("out", type=Path, help="folder of a run")
     page.add_argument("--docs", type=Path, default=Path("docs/robustness.md"))
+    text = "write DIR/DATA.html to look at instead"
+    page.add_argument("--report", type=Path, metavar="DIR", help=text)
     work = kinds.add_parser("run", help="compute what is not there yet")
     work.add_argument("out", type=Path, help="folder of the results")
     work.add_argument("pairs", nargs="*", metavar="PAIRS", help="folders of pairs")
@@ -270,6 +273,9 @@ def main(words: list[str] | None = None) -> int:
     work.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(words)
     try:
+        if args.kind == "page" and args.report:
+            robustness_report.write(args.out, args.report)
+            return 0
         if args.kind == "page":
             return robustness_page.write(args.out, args.docs)
         _keep_programs()

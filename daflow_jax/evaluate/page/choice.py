@@ -24,7 +24,7 @@ def choose(rows: Sequence[Row], methods: Sequence[str], count: int) -> list[tupl
         by_case.setdefault((row["name"], row["degradation"]), {})[row["method"]] = row["epe"]
     first, others = methods[0], methods[1:]
     worst = sorted(by_case, key=lambda case: -by_case[case][first])
-    found = [(case, f"among the largest errors of {first}") for case in _distinct(worst, count, ())]
+    found = [(case, f"Among the largest errors of {first}") for case in _distinct(worst, count, ())]
 
     def lost(case: Case) -> float:
         return by_case[case][first] - min(by_case[case][name] for name in others)
@@ -32,7 +32,7 @@ def choose(rows: Sequence[Row], methods: Sequence[str], count: int) -> list[tupl
     behind = sorted((c for c in by_case if others and lost(c) > 0), key=lambda c: -lost(c))
     for case in _distinct(behind, count, [name for (name, _), _ in found]):
         other = min(others, key=by_case[case].__getitem__)
-        found.append((case, f"among the pairs where {first} loses most, here to {other}"))
+        found.append((case, f"Among the pairs where {first} loses most, here to {other}"))
     return found
 
 

@@ -35,7 +35,9 @@ class Metric(NamedTuple):
 
     def text(self, value: float | None, signed: bool = False) -> str:
         """Returns a number as the page writes it, "–" if unknown."""
-        return "–" if value is None else f"{value:{'+' if signed else ''}.{self.digits}f}"
+        if value is None:
+            return "–"
+        return f"{value:{'+' if signed else ''}.{self.digits}f}".replace("-", "−")
 
     def range_text(self, interval: Interval) -> str:
         """Returns "[low, high]", nothing if unknown."""
@@ -105,7 +107,7 @@ class Example(NamedTuple):
     """A pair to look at.
 
     Attributes:
-        reason: why it is shown. scale: speed and error of full colour, pixels.
+        reason: why it is shown. scale: speed and error of full colour, pixels, None if not known.
         epe: of every method, pixels. pictures: uint8 (h, w, 3) by (what, method): "first",
             "second" and "truth" of the method "", "flow" and "error" of each method.
     """
@@ -114,7 +116,7 @@ class Example(NamedTuple):
     dataset: str
     degradation: str
     reason: str
-    scale: float
+    scale: float | None
     epe: Mapping[str, float]
     pictures: Mapping[tuple[str, str], np.ndarray]
 

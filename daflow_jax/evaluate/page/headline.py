@@ -112,7 +112,7 @@ def _table(content: Content, metric: Metric) -> Markup:
             for k, m in enumerate(methods)
         ]
     unit = f", {metric.unit}" if metric.unit else ""
-    caption = f"{metric.label}{unit}: average of each method under each condition"
+    caption = f"{metric.label}{unit} by method and condition"
     return sortable(caption, head, rows, data_metric=metric.key)
 
 
@@ -127,7 +127,7 @@ def _cell(summary: Summary | None, metric, best, axis, name, methods) -> Markup:
     found = summary.get("epe_above_first") if metric.key == "epe" else None
     return tag(
         "td",
-        tag("div", number, hidden, _difference(found, metric), class_="first"),
+        tag("div", number, hidden, _difference(found, metric), class_="reading"),
         _track(value, interval, axis, methods.index(name)),
         tag("small", metric.range_text(interval)) if interval else None,
         class_="number best" if is_best else "number",

@@ -38,16 +38,17 @@ def _legend() -> Markup:
 
 def _article(content: Content, example: Example, pictures: Mapping, number: int) -> Markup:
     first = content.methods[0]
-    facts = f"{example.dataset} · {example.degradation} · full colour = {example.scale:.1f} px"
+    facts = [example.dataset, example.degradation]
+    facts += [] if example.scale is None else [f"full colour = {example.scale:.1f} px"]
     label = f"pair {number}"
     return tag(
         "article",
-        tag("header", tag("h3", example.name), tag("p", facts), tag("p", f"Shown as it is "
-            f"{example.reason}.", class_="why")),
+        tag("header", tag("h3", example.name), tag("p", " · ".join(facts)),
+            tag("p", f"{example.reason}.", class_="why")),
         tag("div", [_choice(content, example, m, m == first) for m in content.methods],
             class_="choices", role="group", aria_label=f"Method shown for {label}"),
-        tag("div", _figures(content, example, pictures), class_="strip"),
-        _wipe(content, example, label),
+        tag("div", tag("div", _figures(content, example, pictures), class_="strip"),
+            _wipe(content, example, label), class_="views"),
         class_="example",
         id=f"pair-{number}",
     )  # fmt: skip
