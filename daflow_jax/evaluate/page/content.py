@@ -33,7 +33,7 @@ class Metric(NamedTuple):
         found = ((summary or {}).get("intervals") or {}).get(self.key)
         return None if found is None else [self.factor * end for end in found]
 
-    def text(self, value: float | None, signed: bool = False) -> str:
+    def text(self, value: float | int | None, signed: bool = False) -> str:
         """Returns a number as the page writes it, "–" if unknown."""
         if value is None:
             return "–"
@@ -43,7 +43,7 @@ class Metric(NamedTuple):
         """Returns "[low, high]", nothing if unknown."""
         return "" if interval is None else "[{}, {}]".format(*map(self.text, interval))
 
-    def best(self, values: Sequence[float | None]) -> str | None:
+    def best(self, values: Sequence[float | int | None]) -> str | None:
         """Returns the text of the best of the known values, None without any."""
         known = [value for value in values if value is not None]
         return self.text((max if self.higher_is_better else min)(known)) if known else None
@@ -135,7 +135,7 @@ class Content(NamedTuple):
     kind: Kind
     record: Mapping[str, Any]
     scores: Mapping[str, Mapping[str, Summary]]
-    conditions: Mapping[str, tuple[str, float]]
+    conditions: Mapping[str, tuple[str, float | int]]
     records: Mapping[str, Mapping[str, Any]]
     examples: Sequence[Example] = ()
     licences: Mapping[str, str] = {}

@@ -108,7 +108,7 @@ def _axes(metric, up, severities, x, y) -> Markup:
     return joined(parts)
 
 
-def _text(text: str, x: float, y: float, anchor: str) -> Markup:
+def _text(text: str, x: float | int, y: float | int, anchor: str) -> Markup:
     return tag("text", text, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor)
 
 

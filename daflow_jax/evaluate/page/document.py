@@ -9,8 +9,8 @@ from daflow_jax.evaluate.page.content import Content
 from daflow_jax.evaluate.page.markup import Markup, data, joined, tag
 
 _MARKS = (
-    "Bold is the best under a condition. After EPE stands the difference from the first method, {first}, "
-    "on the same pairs: ▼ clearly below it, ▲ clearly above it, ≈ no clear difference."
+    "Bold is the best under a condition. After EPE stands the difference from the first method, "
+    "{first}, on the same pairs: ▼ clearly below it, ▲ clearly above it, ≈ no clear difference."
 )
 
 

@@ -145,7 +145,7 @@ def _difference(found: Mapping[str, Any] | None, metric: Metric) -> Markup | Non
                class_=f"difference {how}")  # fmt: skip
 
 
-def _track(value: float, interval: Any, axis: scale.Scale, colour: int) -> Markup:
+def _track(value: float | int, interval: Any, axis: scale.Scale, colour: int) -> Markup:
     """Returns the value as a dot and its interval as a line, on the axis of the whole table."""
     low, high = (4 + 112 * axis.at(end) for end in interval or (value, value))
     middle = f"{4 + 112 * axis.at(value):.1f}"

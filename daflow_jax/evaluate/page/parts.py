@@ -66,9 +66,13 @@ def _rows(content, condition, name, metrics, counts) -> Iterator[list[Markup]]:
                 data_filter="method",
                 data_value=method,
             ),
-            *([tag("td", part["pairs"], data_value=part["pairs"], class_="number")] * counts),
+            *([_count(part["pairs"])] if counts else []),
             *(_cell(part, metric, best[metric.key]) for metric in metrics),
         ]
+
+
+def _count(pairs: int) -> Markup:
+    return tag("td", pairs, data_value=pairs, class_="number")
 
 
 def _cell(part: Summary, metric: Metric, best: str | None) -> Markup:

@@ -16,7 +16,7 @@ class Scale(NamedTuple):
     high: float
     is_log: bool = False
 
-    def at(self, value: float) -> float:
+    def at(self, value: float | int) -> float:
         """Returns the place of a value, 0 at `low` and 1 at `high`, clipped outside."""
         value = min(max(value, self.low), self.high)
         if self.is_log:
@@ -38,7 +38,7 @@ class Scale(NamedTuple):
         return [tick for tick in found if self.low * 0.999 <= tick <= self.high * 1.001]
 
 
-def of(values: Iterable[float | None], from_zero: bool = True) -> Scale:
+def of(values: Iterable[float | int | None], from_zero: bool = True) -> Scale:
     """Returns an axis that holds all known values: from 0, or logarithmic where they spread wide.
 
     Args:
