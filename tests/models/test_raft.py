@@ -19,6 +19,20 @@ def test_every_stage_equals_published_network(name, lookup, part):
     parity.check(parity_raft.rows(name, part, lookup), golden, parity_raft.INPUTS)
 
 
+def test_published_flow_holds_at_the_compilers_own_effort():
+    """All other tests compile without optimisation, which is quicker; users do not."""
+    golden = np.load(published_raft.GOLDEN / "raft_small_a.npz")
+    module, variables = published_raft.load("raft-small", 0)
+    clip = published_raft.frames(golden)
+    run = jax.jit(functools.partial(module.apply, iters=12))
+    effort = {"xla_backend_optimization_level": 3}  # XLA's default
+    out = run.lower(variables, clip).compile(compiler_options=effort)(variables, clip)
+    name = next(key for key in golden if key.startswith("flow_up_it12"))
+    ours = parity_raft.sparse(name.removeprefix("flow_up_it12"), out.flows[-1, :, 0])
+    bound = parity_raft.tolerance(name, small=True)
+    np.testing.assert_allclose(ours, golden[name], rtol=0, atol=bound)
+
+
 def test_last_iteration_alone_equals_last_of_all():
     golden = np.load(published_raft.GOLDEN / "raft_b.npz")
     module, variables = published_raft.load("raft", 1)
