@@ -90,6 +90,7 @@ def _examples(folder: Path, methods: list[str], found: Found) -> Iterator[conten
         if all(name in own for name in methods)
         for result in own.values()
         for row in result["rows"]
+        if row["dataset"] not in result["scores"]["left_out_of_averages"]
         if _place(folder, row["name"], condition).is_dir()
     ]
     datasets = {row["name"]: row["dataset"] for row in rows}

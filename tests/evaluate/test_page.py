@@ -136,6 +136,13 @@ def test_pairs_show_all_methods_and_each_pair_once(file, results):
     assert choice.choose(results.rows, ["half", "dis", "zero"], 0) == []
 
 
+def test_pairs_that_averages_leave_out_are_not_chosen(tmp_path):
+    write_pair(tmp_path / "aside/p", 50.0, in_averages=False)
+    write_pair(tmp_path / "counted/p", 2.0)
+    found = evaluate.run(tmp_path, {"half": damped, "zero": "zero"})
+    assert [example.name for example in choice.examples(found, 2)] == ["counted/p"]
+
+
 def test_hostile_names_stay_text(tmp_path):
     name = HOSTILE.replace("/", "∕")  # no file name holds a slash
     write_pair(tmp_path / f"pairs/{name}/{name}", 2.0, licence=HOSTILE)

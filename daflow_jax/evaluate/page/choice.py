@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from daflow_jax import viz
-from daflow_jax.evaluate import pairs, pictures
+from daflow_jax.evaluate import pairs, pictures, scores
 from daflow_jax.evaluate.collect import Row
 from daflow_jax.evaluate.page.content import Example
 
@@ -49,13 +49,18 @@ def _distinct(cases: Sequence[Case], count: int, known: Sequence[str]) -> Iterat
 
 
 def examples(results: Any, count: int) -> list[Example]:
-    """Returns the chosen pairs of a `Results`, estimated again by all methods."""
+    """Returns the chosen pairs of a `Results`, estimated again by all methods.
+
+    Data sets that averages leave out are not chosen from.
+    """
     methods = [method.named(method.name) for method in results.methods]  # count in no speed
     by_name = {pair.name: pair for pair in results.data.pairs}
     by_text = {str(degradation): degradation for degradation in results.degradations}
     rows = {(r["name"], r["degradation"], r["method"]): r for r in results.rows}
     found = []
-    for (name, text), why in choose(results.rows, [m.name for m in methods], count):
+    own_scores = results.scores[next(iter(by_text))][methods[0].name]
+    counted = scores.averaged(results.rows, own_scores["left_out_of_averages"])
+    for (name, text), why in choose(counted, [m.name for m in methods], count):
         own = {m.name: rows[name, text, m.name] for m in methods}
         found.append(_example(by_name[name], by_text[text], own, methods, why))
     return found

@@ -76,7 +76,7 @@ def _sections(content: Content) -> Markup:
         "severity": ("Severity", "Clean frames are severity 0.", curves.figures(content)),
         "by-part": (f"By {kind.part}", f"All {plural}, conditions and methods.",
                     parts.table(content)),
-        "pairs": ("Pairs to look at", f"Chosen by {kind.metrics[0].label}; each pair once.",
+        "pairs": ("Pairs to look at", "Chosen by EPE from what averages count; each pair once.",
                   viewer.section(content)),
         "about": ("How this was made", None, about.section(content)),
     }  # fmt: skip

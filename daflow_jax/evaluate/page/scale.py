@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-_WIDE = (
-    20.0  # [choice] ratio of the largest to the smallest value from which an axis is logarithmic
-)
+_WIDE = 20.0  # [choice] ratio of largest to smallest value from which an axis is logarithmic
+
+
+_MANY = 200.0  # [choice] the same ratio from which only powers of ten are written
 
 
 class Scale(NamedTuple):
@@ -27,7 +28,7 @@ class Scale(NamedTuple):
         """Returns round numbers on the axis, about five."""
         if self.is_log:
             low, high = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
-            steps = (1, 2, 5) if high - low <= 2 else (1,)
+            steps = (1, 2, 5) if self.high / self.low < _MANY else (1,)
             found = [step * 10.0**power for power in range(low, high + 1) for step in steps]
         else:
             rough = (self.high - self.low) / 5

@@ -92,7 +92,7 @@ def _figure(uri: str, words: str, alt: str, key: str, method: str | None = None)
 def _wipe(content: Content, example: Example, label: str) -> Markup:
     """Returns the slider; the script fills it with pictures of the strip."""
     first, *others = content.methods
-    right = f"flow:{others[0]}" if others else "truth"
+    right = f"flow:{min(others, key=example.epe.__getitem__)}" if others else "truth"
     return tag(
         "div",
         tag(
