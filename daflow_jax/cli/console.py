@@ -5,6 +5,11 @@ import time
 from types import TracebackType
 
 
+def error(line: str) -> None:
+    """Writes what is wrong, as every refusal is written."""
+    print(f"daflow: error: {line}", file=sys.stderr, flush=True)
+
+
 class Console:
     """Writes notes to stderr unless quiet."""
 

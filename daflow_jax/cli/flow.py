@@ -3,11 +3,11 @@
 import argparse
 
 from daflow_jax import errors
-from daflow_jax.cli import call_options, console, options
+from daflow_jax.cli import call_options, console, options, sources
 from daflow_jax.cli import manifest as manifests
 
 MANY = 4  # sizes of frames after which buckets are worth a note
-_SHARED = ("flo", "png16", "pfm", "flo5", "npy", "npz", "wheel", "overlay")
+_FORMATS = "flo,png16,pfm,flo5,npy,npz,exr,tif,stmap,wheel,overlay"
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -41,7 +41,11 @@ def _add_input(group):
     group.add_argument(
         "--stride", type=options.at_least(1), default=1, metavar="K", help="every K-th frame (1)"
     )
-    group.add_argument("--size", metavar="WxH", help="of raw RGB24 frames on stdin")
+    text = "of raw RGB24 frames on stdin"
+    group.add_argument("--size", type=options.width_by_height, metavar="WxH", help=text)
+    sources.add_reading(group)
+    text = "also between frames that were no neighbours, where a damaged video lacks some"
+    group.add_argument("--across-gaps", action="store_true", help=text)
     group.add_argument(
         "--init", choices=("zero", "warm"), default="zero", help="start of each pair (zero)"
     )
@@ -49,7 +53,7 @@ def _add_input(group):
 
 def _add_output(group):
     group.add_argument(
-        "--formats", default="flo,wheel", metavar="LIST", help=f"of {','.join(_SHARED)} (flo,wheel)"
+        "--formats", default="flo,wheel", metavar="LIST", help=f"of {_FORMATS} (flo,wheel)"
     )
     group.add_argument(
         "--wheel-max", default="auto", metavar="auto|PX", help="speed of full colour (auto)"
@@ -67,33 +71,36 @@ def _add_output(group):
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing flows and the manifest."""
-    from daflow_jax.cli import flow_files, outputs
+    from daflow_jax import outputs
+    from daflow_jax.cli import flow_files
     from daflow_jax.datasets import sequences
+    from daflow_jax.io import protected
 
     args.formats = outputs.parse_formats(args.formats)
     args.wheel_max = _wheel_max(args.wheel_max)
-    found = sequences.resolve(args.inputs, size=_stdin_size(args.size), recursive=args.recursive)
-    if "-" in args.inputs and "overlay" in args.formats:
-        raise errors.UserError(
-            "--formats overlay", "stdin can be read once only", "Save the stream to a file first"
-        )
-    if not (args.overwrite or args.skip_existing):
-        flow_files.refuse_existing(found, args)
+    found = sequences.resolve(args.inputs, size=args.size, recursive=args.recursive)
+    if "-" in args.inputs and "overlay" in args.formats and args.wheel_max is None:
+        rule = "stdin can be read once only"
+        raise errors.UserError("--formats overlay", rule, "Pass --wheel-max PX, or save it first")
+    inputs = sources.files(found, *args.inputs)
+    outputs.check(flow_files.expected(found, args), inputs, sources.existing(args))
     options.start(args)
     log = console.Console(args.quiet)
     if found.note:
         log.note(found.note)
     model = options.load(args, args.model, log.note)
     stream = _streams(args, model)
-    manifest = _manifest(args, model)
-    for sequence in found:
-        manifest.add(
-            sequence, lambda s=sequence: flow_files.write(s, stream, args, log, manifest.overwrite)
-        )
-    sizes = manifest.distinct("size")
-    if len(sizes) > MANY and args.bucket is None:
-        log.note(f"frames had {len(sizes)} sizes; --bucket 64 compiles fewer programs for them")
-    return manifest.close()
+    with protected.protecting(inputs), _manifest(args, model) as manifest:
+        for sequence in found:
+            files = list(flow_files.of_sequence(sequence, args)) if sequence.names else []
+            if args.skip_existing and files and all(file.exists() for file in files):
+                manifest.keep_or_add(sequence, len(files))
+            else:
+                manifest.add(sequence, lambda s=sequence: flow_files.write(s, stream, args, log))
+        sizes = manifest.distinct("size")
+        if len(sizes) > MANY and args.bucket is None:
+            log.note(f"frames had {len(sizes)} sizes; --bucket 64 compiles fewer programs for them")
+        return manifest.close()
 
 
 def _streams(args, model):
@@ -114,19 +121,9 @@ def _wheel_max(text):
         value = None if text == "auto" else float(text)
     except ValueError:
         value = -1.0
-    if value is not None and not value > 0:
+    if value is not None and not 0 < value < float("inf"):
         raise errors.UserError(f"--wheel-max {text}", "is not a speed in pixels", "Use auto or 20")
     return value
-
-
-def _stdin_size(text):
-    if text is None:
-        return None
-    try:
-        width, height = (int(part) for part in text.split("x"))
-    except ValueError:
-        raise errors.UserError(f"--size {text}", "is not WIDTHxHEIGHT", "Use 640x480") from None
-    return width, height
 
 
 def _manifest(args, model):
@@ -141,6 +138,6 @@ def _manifest(args, model):
         "mesh": args.mesh,
     }
     names = "formats wheel_max stride init bidirectional occlusion confidence uncertainty pad_last"
-    names += " bucket max_size tile"
+    names += " bucket max_size tile stored_orientation deinterlace across_gaps"
     chosen = {name: getattr(args, name) for name in names.split()}
     return manifests.Manifest(args, settings, chosen, ("pairs", "flows"))

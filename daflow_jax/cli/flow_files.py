@@ -1,66 +1,80 @@
-"""The files that `daflow flow` writes for one sequence of frames."""
+"""What `daflow flow` writes for one sequence of frames."""
 
 import argparse
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from daflow_jax.cli import console, outputs
+from daflow_jax import errors, outputs
+from daflow_jax.cli import console, sources
 
 
-def refuse_existing(found: Iterable[Any], args: argparse.Namespace) -> None:
-    """Raises UserError, before any work, if the first file of a sequence exists."""
+def expected(found: Iterable[Any], args: argparse.Namespace) -> Iterator[Path]:
+    """Yields the files that sequences are going to have, as far as their lengths are known."""
     for sequence in found:
-        stem = next(_stems(sequence, args.stride))
-        for name in args.formats:
-            suffix = outputs.SUFFIX.get(name, "_wheel.png")
-            outputs.refuse_existing(Path(args.out) / sequence.name / f"{stem}{suffix}")
+        yield from of_sequence(sequence, args)
+
+
+def of_sequence(sequence: Any, args: argparse.Namespace) -> Iterator[Path]:
+    """Yields the files that a sequence is going to have; of a video the first ones."""
+    files = _files(sequence, args)
+    if "overlay" in args.formats:
+        yield files.overlay
+    known = sequence.names is not None
+    numbers = range(0, len(sequence.names) if known else 1, args.stride)
+    last = len(numbers) if args.pad_last or not known else len(numbers) - 1
+    for number in itertools.islice(numbers, last):
+        stem = sequence.names[number] if known else f"{number:06d}"
+        yield from files.expected(stem, args.bidirectional)
 
 
 def write(
-    sequence: Any,
-    stream: Callable[[Any, str], Iterator[Any]],
-    args: argparse.Namespace,
-    log: console.Console,
-    overwrite: bool,
-) -> dict[str, Any]:
-    """Returns the record of one sequence after writing the flow of `stream(frames, name)`."""
-    masks = tuple(x for x in ("occlusion", "confidence", "uncertainty") if getattr(args, x))
-    writer = outputs.SequenceOutput(
-        Path(args.out) / sequence.name, args.formats, args.wheel_max, masks, overwrite
+    sequence: Any, estimate: outputs.flow_of.Estimate, args: argparse.Namespace, log: Any
+) -> tuple[dict[str, Any], errors.UserError | None]:
+    """Returns the entry of one sequence, and what ended it early, after writing its flow."""
+    sources.note_interlaced(sequence, args, log)
+    options = outputs.FlowOptions(
+        args.stride, args.bidirectional, args.pad_last, args.deinterlace, args.across_gaps
     )
-    begun, pairs = time.monotonic(), 0
-    results = stream(itertools.islice(sequence.frames(), 0, None, args.stride), sequence.name)
-    stems = _stems(sequence, args.stride)
+    begun, files = time.monotonic(), _files(sequence, args)
     total = None if sequence.length is None else (sequence.length - 1) // args.stride
-    try:
-        with console.Progress(log, sequence.name, "pairs", total) as progress:
-            for result in results:
-                shown = result if args.bidirectional else result._replace(backward=None)
-                writer.write(next(stems), shown)
-                pairs += 1
-                progress.step()
-        if args.pad_last:
-            writer.write(next(stems), shown)
-        frames = itertools.islice(sequence.frames(), 0, None, args.stride)
-        writer.finish(frames if "overlay" in args.formats else (), sequence.fps or 25.0)
-    finally:
-        writer.close()
-    seconds = time.monotonic() - begun
-    return {
-        "input": sequence.name,
-        "pairs": pairs,
-        "size": list(shown.flow.shape[:2]),
-        "seconds": round(seconds, 3),
-        "speed_p99": round(max(writer.speeds), 3),
-        "outputs": [str(path) for path in writer.written],
+    with console.Progress(log, sequence.name, "pairs", total) as progress:
+        made = outputs.write_flow(sequence, estimate, files, options, progress.step)
+    entry = {
+        "pairs": made.pairs,
+        "size": list(made.size),
+        "seconds": round(time.monotonic() - begun, 3),
+        "speed_p99": round(files.fastest, 3),
+        "outputs": [str(path) for path in files.written],
     }
+    if files.kept:
+        entry["kept"] = files.kept
+    if made.damage:
+        entry["damage"] = [str(place) for place in made.damage]
+    return entry, made.error or damage(made.damage, args, log)
 
 
-def _stems(sequence, stride):
-    """Yields the name of each frame that is read."""
-    if sequence.names is not None:
-        return itertools.islice(iter(sequence.names), 0, None, stride)
-    return (f"{index:06d}" for index in itertools.count(0, stride))
+def damage(places: Any, args: argparse.Namespace, log: Any) -> errors.UserError | None:
+    """Returns the error that missing frames are, None where --across-gaps accepts them; says every
+    place but the last."""
+    if not places:
+        return None
+    accepted = args.across_gaps and not places[-1].at_end
+    for place in places if accepted else places[:-1]:
+        log.note(f"{place.path}: {place}")
+    return None if accepted else places[-1].error()
+
+
+def _files(sequence, args) -> outputs.FlowFiles:
+    masks = tuple(x for x in ("occlusion", "confidence", "uncertainty") if getattr(args, x))
+    return outputs.FlowFiles(
+        Path(args.out) / sequence.name,
+        args.formats,
+        args.wheel_max,
+        masks,
+        sources.existing(args),
+        sequence.fps or 25,
+        sources.sound(sequence),
+    )

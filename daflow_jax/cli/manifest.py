@@ -1,23 +1,26 @@
-"""manifest.json: with what a command ran, what it wrote, and which inputs failed."""
+"""The record of a command's run, and what it says and returns when it ends."""
 
 import argparse
 import datetime
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from daflow_jax import __version__, errors
+from daflow_jax.cli import console, sources
+
+Work = Callable[[], tuple[dict[str, Any], errors.UserError | None]]
 
 
 class Manifest:
-    """Collects what was done and what failed; writes manifest.json.
+    """Runs the work of each input; keeps manifest.json up to date. A context manager.
 
     Args:
-        args: with out, overwrite, skip_existing and json.
+        args: with out, skip_existing and json.
         model, options: what the results depend on; a kept result needs the same.
-        counts: the count of a record ("pairs") and what was made of it ("flows").
+        counts: the count of an entry ("pairs") and what was made of it ("flows").
     """
 
     def __init__(
@@ -27,66 +30,93 @@ class Manifest:
         options: dict[str, Any],
         counts: tuple[str, str],
     ):
-        self.args, self.path, self._counts = args, Path(args.out) / "manifest.json", counts
-        self.overwrite = args.overwrite or args.skip_existing
-        self.done: list[dict] = []
-        self.failures: list[dict] = []
+        from daflow_jax import outputs
+
+        self._args, self._counts = args, counts
         self._errors: list[errors.UserError] = []
-        self.head = {
-            "schema": 1,
-            "command": " ".join(["daflow", *sys.argv[1:]]),
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "model": model,
-            "options": options,
-            "daflow": __version__,
-        }
-        self._kept = self._previous() if args.skip_existing else {}
+        self._kept: list[str] = []
+        self.record = outputs.Record(
+            args.out,
+            {
+                "schema": 1,
+                "command": " ".join(["daflow", *sys.argv[1:]]),
+                "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "model": model,
+                "options": options,
+                "daflow": __version__,
+            },
+        )
 
-    def _previous(self) -> dict[str, dict]:
-        """Returns what an earlier run with the same model and options finished."""
-        if not self.path.is_file():
-            return {}
-        old = json.loads(self.path.read_text(encoding="utf-8"))
-        ours = json.loads(json.dumps(self.head))
-        if any(old.get(key) != ours[key] for key in ("model", "options")):
-            return {}
-        return {record["input"]: record for record in old["sequences"] if _is_whole(record)}
-
-    def add(self, sequence: Any, work: Callable[[], dict]) -> None:
-        """Runs `work` unless an earlier run did it; keeps its record or its failure."""
-        if sequence.name in self._kept:
-            self.done.append(self._kept[sequence.name])
-            return
+    def add(self, sequence: Any, work: Work) -> None:
+        """Runs `work` unless an earlier run did it; keeps its entry, and its error if it ended
+        early."""
+        source = sources.origin(sequence)
+        if self._args.skip_existing:
+            entry = self.record.finished(sequence.name, source)
+            if entry is not None:
+                self.record.add(entry)
+                return
         try:
-            self.done.append(work())
+            entry, error = work()
         except errors.UserError as error:
             if error.code == 3:
                 raise
-            self._errors.append(error)
-            self.failures.append({"input": sequence.name, "error": str(error)})
-            print(f"daflow: error: {error}", file=sys.stderr)
+            self._fail(sequence, error, [])
+            return
+        if error is not None:
+            counted, word = self._counts
+            rule = f"{error.rule.rstrip('.')}; {entry[counted]} {word} before it stay"
+            kept = errors.UserError(error.where, rule, error.remedy, 5)
+            self._fail(sequence, kept, entry["outputs"])
+        else:
+            self.record.add({"input": sequence.name, "source": source, **entry})
+
+    def keep_or_add(self, sequence: Any, files: int) -> None:
+        """Keeps an input whose results exist: its entry, or a line where no record says how they
+        were made."""
+        entry = self.record.finished(sequence.name, sources.origin(sequence))
+        if entry is not None:
+            self.record.add(entry)
+            return
+        self._kept.append(f"{self._args.out}/{sequence.name}: kept, {files} files exist")
+
+    def _fail(self, sequence: Any, error: errors.UserError, made: list[str]) -> None:
+        self._errors.append(error)
+        failure = {"input": sequence.name, "error": str(error)}
+        self.record.fail({**failure, "outputs": made} if made else failure)
+        console.error(str(error))
 
     def distinct(self, key: str) -> set[str]:
-        """Returns the different values, as text, that the records have under a key."""
-        return {str(record[key]) for record in self.done if key in record}
+        """Returns the different values, as text, that the entries have under a key."""
+        return {str(entry[key]) for entry in self.record.done if key in entry}
+
+    def __enter__(self) -> "Manifest":
+        return self
+
+    def __exit__(
+        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Saves what was done, also where the run ends early."""
+        try:
+            self.record.save()
+        except errors.UserError:
+            if error is None:
+                raise
 
     def close(self) -> int:
-        """Returns the exit code after writing the file and the result: a lone input's own code."""
-        from daflow_jax.io import atomic
-
-        summary = {**self.head, "sequences": self.done, "failures": self.failures}
-        atomic.write_text(self.path, json.dumps(summary, indent=1))
-        if self.args.json:
-            print(json.dumps(summary))
+        """Returns the exit code after saying what was done: a lone input's own code, 5 if some of
+        the inputs failed."""
+        self.record.save()
+        done = self.record.done
+        if self._args.json:
+            print(json.dumps(self.record.own))
         else:
             counted, word = self._counts
-            for record in self.done:
-                made = f"{record[counted]} {word} in {record['seconds']:.1f} s"
-                print(f"{record['outputs'][0]}: {made}")
-        if len(self._errors) == 1 and not self.done:
+            for entry in done:
+                shown = (entry["outputs"] or [f"{self._args.out}/{entry['input']}"])[0]
+                print(f"{shown}: {entry[counted]} {word} in {entry['seconds']:.1f} s")
+            for line in self._kept:
+                print(line)
+        if len(self._errors) == 1 and not done and not self._kept:
             return self._errors[0].code
-        return 5 if self.failures else 0
-
-
-def _is_whole(record: dict[str, Any]) -> bool:
-    return all(Path(file).is_file() for file in record["outputs"])
+        return 5 if self._errors else 0

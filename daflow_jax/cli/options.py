@@ -7,12 +7,12 @@ from typing import Any
 
 from daflow_jax import DEFAULT_MODEL
 from daflow_jax.cli import call_options, values
-from daflow_jax.cli.values import at_least, mesh, size
+from daflow_jax.cli.values import LONGEST, at_least, mesh, number, size, width_by_height
 from daflow_jax.models.entry import Kind
 
 __all__ = [
     "WEIGHT_DTYPES", "add_common", "add_device", "add_keep", "add_layout", "add_model", "at_least",
-    "examples", "load", "mesh", "size", "start",
+    "examples", "load", "mesh", "number", "size", "start", "width_by_height",
 ]  # fmt: skip
 WEIGHT_DTYPES = ("float32", "bfloat16", "float16")  # the names in pretrained.DTYPES
 
@@ -30,7 +30,8 @@ def add_common(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("--quiet", action="store_true", help="errors only on stderr")
     parser.add_argument("-v", "--verbose", action="store_true", help="more notes on stderr")
     parser.add_argument("--debug", action="store_true", help="traceback on errors")
-    parser.add_argument("--seed", type=int, default=0, help="of every random draw (0)")
+    seed = at_least(0, 2**32 - 1)
+    parser.add_argument("--seed", type=seed, default=0, help="of every random draw (0)")
 
 
 def add_keep(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +92,7 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
     )
     memory.add_argument(
         "--bucket",
-        type=at_least(1),
+        type=at_least(1, 4096),
         metavar="PX",
         help="pad frames to multiples first: many sizes share few programs, flow changes a little",
     )
@@ -102,7 +103,9 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
         metavar="auto|off|HxW",
         help="cut large frames (auto)",
     )
-    memory.add_argument("--max-size", type=at_least(16), metavar="PX", help="estimate at this size")
+    memory.add_argument(
+        "--max-size", type=at_least(16, LONGEST), metavar="PX", help="estimate at this size"
+    )
     text = "use several devices: seq=4 splits frames, data=2 takes clips side by side"
     memory.add_argument("--mesh", type=mesh, metavar="AXES", help=text)
 

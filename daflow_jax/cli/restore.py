@@ -1,14 +1,16 @@
 """`daflow restore`: restored frames of images, folders and videos."""
 
 import argparse
-import itertools
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from daflow_jax.cli import call_options, console, options
+from daflow_jax import errors
+from daflow_jax.cli import call_options, console, options, sources
 from daflow_jax.cli import manifest as manifests
 
 
@@ -35,6 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "inputs", nargs="+", metavar="IN", help="images, folders, globs, videos, or @list.txt"
     )
     parser.add_argument("--recursive", action="store_true", help="also folders inside folders")
+    sources.add_reading(parser)
     parser.add_argument(
         "--format", choices=("auto", "png", "mp4"), default="auto", help="as the input (auto)"
     )
@@ -43,7 +46,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     options.add_model(parser, "restoration", default=None)
     group = parser.add_argument_group("clips")
     group.add_argument(
-        "--window", type=options.at_least(1), metavar="F", help="frames at once (the model's own)"
+        "--window",
+        type=options.at_least(1, 4096),
+        metavar="F",
+        help="frames at once (the model's own)",
     )
     group.add_argument(
         "--color-fix", choices=tuple(COLOR_FIXES), default="none", help="colours of the input"
@@ -52,24 +58,29 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing frames and the manifest."""
+    from daflow_jax import outputs
     from daflow_jax.datasets import sequences
+    from daflow_jax.io import protected
 
     settings = {"window": args.window, "color_fix": args.color_fix}
     settings |= call_options.chosen(args, "restoration")
     found = sequences.resolve(args.inputs, recursive=args.recursive, least=1)
-    if not (args.overwrite or args.skip_existing):
-        for sequence in found:
-            _refuse_existing(sequence, args)
+    inputs = sources.files(found, *args.inputs)
+    outputs.check(_expected(found, args), inputs, sources.existing(args))
     options.start(args)
     log = console.Console(args.quiet)
     if found.note:
         log.note(found.note)
     model = options.load(args, args.model, log.note, "restoration")
     model.stream((), **settings)  # refuses what the model does not take before any file is read
-    manifest = _manifest(args, model)
-    for sequence in found:
-        manifest.add(sequence, lambda s=sequence: _sequence(s, model, settings, args, log))
-    return manifest.close()
+    with protected.protecting(inputs), _manifest(args, model) as manifest:
+        for sequence in found:
+            files = list(_expected([sequence], args))
+            if args.skip_existing and all(file.exists() for file in files):
+                manifest.keep_or_add(sequence, len(files))
+            else:
+                manifest.add(sequence, lambda s=sequence: _sequence(s, model, settings, args, log))
+        return manifest.close()
 
 
 def _manifest(args, model):
@@ -80,80 +91,79 @@ def _manifest(args, model):
         "seed": args.seed,
         "device": str(model.device),
     }
-    chosen = {name: getattr(args, name) for name in ("window", "color_fix", "format")}
+    names = ("window", "color_fix", "format", "stored_orientation", "deinterlace")
+    chosen = {name: getattr(args, name) for name in names}
     chosen |= call_options.record(args, model)
     return manifests.Manifest(args, record, chosen, ("frames", "frames"))
 
 
-def _video_target(sequence, args) -> Path | None:
-    """Returns the video that a sequence becomes, None if it becomes pictures."""
-    if args.format == "png" or (args.format == "auto" and sequence.kind != "video"):
-        return None
+def _target(sequence, args) -> Path:
+    """Returns the video that a sequence becomes, or the folder of its pictures."""
     place = Path(args.out) / sequence.name
+    if args.format == "png" or (args.format == "auto" and sequence.kind != "video"):
+        return place
     return place.parent / f"{place.name}.mp4"
 
 
-def _picture_targets(sequence, args) -> Iterator[Path]:
-    names = sequence.names or (f"{index:06d}" for index in itertools.count())
-    return (Path(args.out) / sequence.name / f"{name}.png" for name in names)
+def _files(sequence, args):
+    from daflow_jax import outputs
+
+    return outputs.FrameFiles(
+        _target(sequence, args),
+        sequence.fps or 25,
+        sequence.names,
+        sources.existing(args),
+        sources.sound(sequence),
+    )
 
 
-def _refuse_existing(sequence, args):
-    """Raises UserError, before any work, if a result exists."""
-    from daflow_jax.cli import outputs
-
-    known = len(sequence.names) if sequence.names is not None else 1
-    video = _video_target(sequence, args)
-    pictures = itertools.islice(_picture_targets(sequence, args), known)
-    targets = pictures if video is None else [video]
-    for target in targets:
-        outputs.refuse_existing(target)
+def _expected(found, args) -> Iterator[Path]:
+    """Yields the files that sequences are going to have; of a video as pictures the first one."""
+    for sequence in found:
+        files, target = _files(sequence, args), _target(sequence, args)
+        count = len(sequence.names) if sequence.names is not None else 1
+        yield from [target] if files.is_video else map(files.path, range(count))
 
 
-def _sequence(sequence, model, settings, args, log) -> dict:
-    """Returns the record of one sequence after writing its frames."""
-    begun = time.monotonic()
-    target = _video_target(sequence, args)
-    with console.Progress(log, sequence.name, "frames", sequence.length) as progress:
-        restored = model.stream(sequence.frames(), where=sequence.name, **settings)
-        frames = _pictures(restored, progress)
-        if target is None:
-            written = _write_pictures(frames, _picture_targets(sequence, args))
-            count = len(written)
-        else:
-            written = [target]
-            count = _write_video(frames, target, sequence.fps or 25.0)
-    return {
-        "input": sequence.name,
-        "frames": count,
-        "seconds": round(time.monotonic() - begun, 3),
-        "outputs": [str(path) for path in written],
-    }
-
-
-def _pictures(frames, progress) -> Iterator[np.ndarray]:
-    """Yields frames as uint8."""
-    for frame in frames:
-        yield np.rint(255 * frame).astype(np.uint8)
-        progress.step()
-
-
-def _write_pictures(frames, targets) -> list[Path]:
-    from daflow_jax.io import image
-
-    written = []
-    for frame, target in zip(frames, targets, strict=False):
-        image.write_image(target, frame)
-        written.append(target)
-    return written
-
-
-def _write_video(frames, target, fps) -> int:
+def _sequence(
+    sequence, model, settings, args, log
+) -> tuple[dict[str, Any], errors.UserError | None]:
+    """Returns the entry of one sequence, and what ended it early, after writing its frames."""
     from daflow_jax.io import video
 
-    first, count = next(frames), 0
-    with video.Writer(target, fps, first.shape[:2], crf=8) as writer:
-        for frame in itertools.chain([first], frames):
-            writer.write(frame)
-            count += 1
-    return count
+    sources.note_interlaced(sequence, args, log)
+    begun, count, damage, error = time.monotonic(), 0, [], None
+    frames = video.prefetched(sequence.timed(args.deinterlace, damage.append))
+    progress = console.Progress(log, sequence.name, "frames", sequence.length)
+    with contextlib.closing(frames), progress, _files(sequence, args) as files:
+        try:
+            for frame, stamp in _restored(frames, model, settings, sequence.name):
+                files.write(frame, stamp)
+                progress.step()
+                count += 1
+        except errors.UserError as caught:
+            if caught.code == 3 or not count:
+                raise
+            error = caught
+        if not count:
+            raise damage[0].error() if damage else errors.UserError(sequence.name, "no frame")
+    if files.note:
+        log.note(files.note)
+    entry = {
+        "frames": count,
+        "seconds": round(time.monotonic() - begun, 3),
+        "outputs": [str(path) for path in files.written],
+    }
+    if damage:
+        entry["damage"] = [str(place) for place in damage]
+    return entry, error or (damage[-1].error() if damage else None)
+
+
+def _restored(frames: Iterable[Any], model, settings, name) -> Iterator[tuple[np.ndarray, Any]]:
+    """Yields restored frames, uint8, with their stamps; no window reaches across missing frames."""
+    from daflow_jax.io import video
+
+    for stretch in video.runs(frames):
+        pixels, stamps = video.split(stretch)
+        for frame in model.stream(pixels, where=name, **settings):
+            yield np.rint(255 * frame).astype(np.uint8), next(stamps)

@@ -2,13 +2,16 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from daflow_jax.errors import UserError
 from daflow_jax.io import image, limits, video
+
+USUAL_FPS = 25  # [choice] of frames that come without a rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +65,21 @@ class Sequence:
         if self.kind == "stdin":
             return stdin_frames(raw_size(self.size))
         return self._pages() if self.is_animation else self._images()
+
+    def timed(
+        self, deinterlace: bool = False, on_damage: Callable[[video.Damage], None] | None = None
+    ) -> Iterator[video.Frame]:
+        """Yields the frames of `frames` with number, time and what is missing before them.
+
+        Frames that are no video's stand at equal distances. The arguments are those of
+        `io.video.timed` and count for videos only.
+        """
+        if self.kind == "video" and self.problem is None:
+            yield from video.timed(self.paths[0], deinterlace=deinterlace, on_damage=on_damage)
+            return
+        step = 1 / Fraction(self.fps or USUAL_FPS)
+        for number, pixels in enumerate(self.frames()):
+            yield video.Frame(pixels, video.Stamp(number, number * step, step, 0))
 
     def _images(self) -> Iterator[np.ndarray]:
         return _of_one_size((path, image.read_image(path)) for path in self.paths)

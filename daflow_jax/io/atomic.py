@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daflow_jax.errors import UserError
+from daflow_jax.io import protected
 
 _REMEDIES = {
     errno.ENOSPC: "Free some space or choose another --out",
@@ -46,9 +47,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
     The folder is made if missing. The file is there, empty: writers open it by its name. On any
     error it is removed and an older file at `path` stays as it was. The suffix is kept, so writers
-    that look at it work. `OSError` becomes `UserError` with code 3.
+    that look at it work. `OSError` becomes `UserError` with code 3; a protected file is refused.
     """
     path = Path(path)
+    protected.check(path)
     part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
