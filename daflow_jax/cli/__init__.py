@@ -17,6 +17,7 @@ COMMANDS = {  # verb: (module, one line)
     "restore": ("restore", "restore images, folders and videos with a trained restorer"),
     "degrade": ("degrade", "make images, folders, videos or pairs worse by a recorded recipe"),
     "eval": ("evaluate", "errors of models, baselines or stored flow on pairs with true flow"),
+    "score": ("score", "motion scores of videos, to filter data"),
     "analyze": ("analyze", "which features of a restorer match, and whether flow relies on them"),
     "data": ("data", "check, describe and label folders of data"),
     "doctor": ("doctor", "check versions, devices, memory, cache and optional parts"),

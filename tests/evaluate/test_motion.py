@@ -172,7 +172,7 @@ def test_measures_of_degradation_follow_what_was_done():
 
 def test_bad_input_is_named():
     frames = shifted(1, 3)
-    with pytest.raises(errors.UserError, match="one of the two ends after 2"):
+    with pytest.raises(errors.UserError, match="there are 2, and more frames"):
         motion.score(frames, [0, 1], method="zero")
     with pytest.raises(errors.UserError, match="that of frame 2 is 1 s, after 1 s"):
         motion.score(frames, [0, 1, 1], method="zero")

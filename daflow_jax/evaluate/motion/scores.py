@@ -26,7 +26,7 @@ def score(
 
     Args:
         frames: two or more of one size, uint8 or uint16 RGB (h, w, 3).
-        times: of each frame in seconds, increasing; None: speeds are per frame.
+        times: of each frame in seconds, increasing, at least as many; None: speeds are per frame.
         method: what estimates the flow: a name, folder or model, a baseline such as "dis", or a
             function of uint8 frames (2, h, w, 3) to flow (h, w, 2) in pixels.
         pairs: of neighbouring frames whose flow is estimated, spread over the video.
@@ -64,13 +64,12 @@ def _timed(
     frames: Iterable[np.ndarray], times: Iterable[Any] | None
 ) -> Iterator[tuple[np.ndarray, float | None]]:
     """Yields uint8 frames of one size with their times, which increase."""
-    both = zip(frames, itertools.repeat(None))
-    if times is not None:
-        both = itertools.zip_longest(frames, times, fillvalue=_END)
+    clock = itertools.repeat(None) if times is None else iter(times)
     shape, last = None, None
-    for number, (frame, time) in enumerate(both):
-        if frame is _END or time is _END:
-            rule = f"there are not as many as frames: one of the two ends after {number}"
+    for number, frame in enumerate(frames):
+        time = next(clock, _END)
+        if time is _END:
+            rule = f"there are {number}, and more frames"
             raise errors.UserError("times", rule, "Give one for every frame")
         shape = shape or frame.shape
         if frame.shape != shape or frame.ndim != 3 or frame.shape[2] != 3:
