@@ -46,10 +46,10 @@ def test_folder_keeps_its_tree_and_its_recipe_repeats_it(clip, capsys):
 
 
 def test_pieces_of_a_long_clip_equal_the_whole(clip, monkeypatch):
-    from daflow_jax.cli import degrade
+    from daflow_jax.cli import degrade_inputs
 
     assert cli.main(["degrade", "clip", "--recipe", "combined", "--out", "whole"]) == 0
-    monkeypatch.setattr(degrade, "_CLIP_BYTES", 1.0)
+    monkeypatch.setattr(degrade_inputs, "_CLIP_BYTES", 1.0)
     assert cli.main(["degrade", "clip", "--recipe", "combined", "--out", "pieces"]) == 0
     assert tree(clip / "whole") == tree(clip / "pieces")
 
@@ -104,7 +104,7 @@ def test_one_broken_input_of_many_is_code_5(clip, capsys):
         (["clip", "--recipe", "noize"], "unknown recipe 'noize'. Did you mean noise?"),
         (["clip", "--recipe", "blur", "--severity", "9"], "9.0 is not in 1..5"),
         (["clip", "--recipe", "no.json"], "no.json: not found."),
-        (["clip", "--recipe", "bad.json"], "bad.json: not readable JSON."),
+        (["clip", "--recipe", "bad.json"], "bad.json: is not JSON ("),
         (["clip", "--recipe", "other.json"], "other.json: has no recipe for clip. Known: other."),
         (["nowhere"], "nowhere: not found."),
     ],
