@@ -31,19 +31,17 @@ def build(config: Any, devices: Sequence[jax.Device] | None = None) -> setup.Exp
         for name in ("train", "optimizer", "eval", "checkpoint", "log")
     }
     train, optimizing = parts["train"], parts["optimizer"]
-    seed, policy = (
-        int(config.get("seed", 0)),
-        precision.parse(config.get("precision", sections.PRECISION)),
-    )
+    whole = sections.whole(config)
+    policy = precision.parse(whole.precision)
     kind = task_networks.task_kind(config)
     networks = task_networks.build_networks(config, kind)
     task = task_networks.build_task(config, kind, networks, policy)
     learning = task_networks.train_patterns(optimizing.train, networks)
     checks.check_frozen(optimizing, parts["checkpoint"].init_from)
-    data, place = sections.data(config, seed)
+    data, place = sections.data(config, whole.seed)
     clip_sources.check_place(place, data)
     data = dataclasses.replace(data, keys=inputs.keys(task.inputs, data.keys))
-    mesh = sharding.make_mesh(config.get("mesh", {"data": -1}), devices)
+    mesh = sharding.make_mesh(whole.mesh, devices)
     _check(parts, data.scene, mesh, networks)
     fit = (
         Fit(*(max(getattr(x, n) for x in networks.values()) for n in Fit._fields))
@@ -56,7 +54,7 @@ def build(config: Any, devices: Sequence[jax.Device] | None = None) -> setup.Exp
         optimizer=optimizer.make_optimizer(optimizing, train.steps),
         data=clip_sources.training(place, data, train.batch_size, mesh),
         mesh=mesh,
-        seed=seed,
+        seed=whole.seed,
         train=train,
         example=inputs.zeros(task.inputs, _clip(data.scene), data.keys),
         partition=state.ParameterPartition(learning, optimizing.frozen, policy),

@@ -3,11 +3,12 @@
 import ast
 import dataclasses
 import importlib.util
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from daflow_jax import errors, models, tasks
+from daflow_jax import errors, models, ranges, tasks
 from daflow_jax.experiment import sections
 from daflow_jax.tasks import base
 
@@ -24,13 +25,11 @@ def read(spec: str, argv: Sequence[str] = ()) -> Any:
     """
     import ml_collections
 
-    values = load(spec).to_dict()
+    values = load(spec)
     for section in ("model", "task"):
         for text in argv:
             if text.startswith(f"{PREFIX}{section}.name="):
-                values[section] = {"name": text.partition("=")[2]} | {
-                    key: value for key, value in values.get(section, {}).items() if key != "name"
-                }
+                values[section] = values.get(section, {}) | {"name": text.partition("=")[2]}
     config = ml_collections.ConfigDict(complete(values))
     for text in argv:
         if not text.startswith(PREFIX) or "=" not in text:
@@ -51,20 +50,29 @@ def complete(values: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("degrade", "seed"):  # sections of their own
         out["data"].pop(name)
     out["data"] |= {"source": "host", "scene": dataclasses.asdict(scene)}
-    named = {section: dict(values.get(section, {})).get("name") for section in ("model", "task")}
-    if named["model"] in models.PRESETS:
-        out["model"] = dataclasses.asdict(models.PRESETS[named["model"]])
-    for field, network in dict(values.get("networks", {})).items():
-        if dict(network).get("name") in models.PRESETS:
-            default = dataclasses.asdict(models.PRESETS[network["name"]])
-            out["networks"] = {**out.get("networks", {}), field: default}
-    if named["task"] in tasks.TASKS:
-        out["task"] = _defaults(tasks.TASKS[named["task"]])
+    if (preset := _named(values.get("model"), models.PRESETS)) is not None:
+        out["model"] = dataclasses.asdict(preset)
+    networks = values.get("networks", {})
+    for field, network in networks.items() if isinstance(networks, Mapping) else ():
+        if (preset := _named(network, models.PRESETS)) is not None:
+            out["networks"] = {**out.get("networks", {}), field: dataclasses.asdict(preset)}
+    if (task := _named(values.get("task"), tasks.TASKS)) is not None:
+        out["task"] = _defaults(task)
     return _overlay(out, values)
 
 
-def load(spec: str) -> Any:
-    """Returns get_config() of "FILE.py" or "FILE.py:argument" as it is written."""
+def _named(section: Any, table: Mapping[str, Any]) -> Any:
+    """Returns what the `name` of a section stands for, None where `build` will refuse it."""
+    name = section.get("name") if isinstance(section, Mapping) else None
+    return table.get(name) if isinstance(name, str) else None
+
+
+def load(spec: str) -> dict[str, Any]:
+    """Returns the fields that get_config() of "FILE.py" or "FILE.py:argument" sets.
+
+    Raises UserError for a file that cannot be run, with the line that failed, and for one that
+    returns no configuration.
+    """
     path, _, argument = spec.partition(":")
     if not Path(path).is_file():
         raise errors.UserError(path, "no such file", "Name a file such as configs/raft/star.py")
@@ -74,10 +82,31 @@ def load(spec: str) -> Any:
             path, "is not a Python file", "Name a file such as configs/raft/star.py"
         )
     module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    loader = found.loader
+    _run(path, lambda: loader.exec_module(module))
     if not hasattr(module, "get_config"):
         raise errors.UserError(path, "has no get_config()", "Look at configs/raft/star.py")
-    return module.get_config(argument) if argument else module.get_config()
+    config = _run(path, lambda: module.get_config(*([argument] if argument else [])))
+    values = config.to_dict() if hasattr(config, "to_dict") else config
+    if not isinstance(values, Mapping):
+        rule = f"get_config() returns {ranges.shown(values)}, no configuration"
+        raise errors.UserError(path, rule, "Return an ml_collections.ConfigDict")
+    return sections.checked(values, f"{path}: config")
+
+
+def _run(path: str, code: Callable[[], Any]) -> Any:
+    """Returns what the file's own code returns; what it raises is a `UserError` with the line."""
+    try:
+        return code()
+    except errors.UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        inside = [frame.lineno for frame in frames if frame.filename == path]
+        line = error.lineno if isinstance(error, SyntaxError) else (inside or [1])[-1]
+        what = str(error).partition("\n")[0]
+        rule = f"line {line} raises {type(error).__name__}: {what}"
+        raise errors.UserError(path, rule, "Correct the file") from error
 
 
 def _defaults(kind: type) -> dict[str, Any]:
@@ -109,7 +138,7 @@ def _override(config: Any, path: str, text: str) -> None:
         owner, node, seen = node, node[name], f"{seen}.{name}"
     try:
         owner[last] = text if isinstance(node, str) else ast.literal_eval(text)
-    except (TypeError, ValueError, SyntaxError) as error:
+    except (TypeError, ValueError, SyntaxError, MemoryError, RecursionError) as error:
         kind = type(node).__name__
         raise errors.UserError(
             f"--{seen}={text}", f"is not of type {kind}", f"It is now {node!r}"

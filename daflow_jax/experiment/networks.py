@@ -15,25 +15,32 @@ def build_model(config: Mapping[str, Any], where: str = "model") -> Any:
     """Returns the model configuration of a section: that of its `name` with every other field
     replaced.
     """
-    values = dict(config.get(where, {}))
+    values = sections.mapping(config.get(where, {}), f"config.{where}")
     if "name" not in values:
         remedy = errors.nearest("", models.PRESETS)
         raise errors.UserError(f"config.{where}.name", "is missing", remedy)
-    return models.preset(values.pop("name"), **sections.dotted(values))
+    name = values.pop("name")
+    if not isinstance(name, str) or name not in models.PRESETS:
+        rule, remedy = f"unknown {name!r}", errors.nearest(str(name), models.PRESETS)
+        raise errors.UserError(f"config.{where}.name", rule, remedy)
+    return models.preset(name, **sections.dotted(values))
 
 
 def task_kind(config: Mapping[str, Any]) -> type:
     """Returns the class of the task that a configuration names."""
-    name = config.get("task", {}).get("name", "")
-    if name not in tasks.TASKS:
-        remedy = errors.nearest(name, tasks.TASKS)
+    name = sections.mapping(config.get("task", {}), "config.task").get("name", "")
+    if not isinstance(name, str) or name not in tasks.TASKS:
+        remedy = errors.nearest(str(name), tasks.TASKS)
         raise errors.UserError("config.task.name", f"unknown task {name!r}", remedy)
     return tasks.TASKS[name]
 
 
 def build_networks(config: Mapping[str, Any], kind: type) -> dict[str, Any]:
     """Returns the configuration of every network that a task of this kind is given, by field."""
-    fields, given = base.network_fields(kind), dict(config.get("networks", {}))
+    fields, given = (
+        base.network_fields(kind),
+        sections.mapping(config.get("networks", {}), "config.networks"),
+    )
     sections.check_known("config.networks", given, [name for name in fields if name != MODULE])
     required = [
         field.name

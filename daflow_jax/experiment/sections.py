@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from daflow_jax import errors
+from daflow_jax import errors, ranges
 from daflow_jax.input_pipeline import settings
 from daflow_jax.synthetic import scene as scenes
 from daflow_jax.train import evaluator, groups, optimizer, setup, writer
@@ -25,6 +25,20 @@ SECTIONS = (
     "log",
 )
 PRECISION = "p=f32,c=f32"  # the default
+
+
+@dataclasses.dataclass(frozen=True)
+class Whole:
+    """The fields that stand in no section, for the whole run."""
+
+    seed: int = 0
+    precision: str | Mapping[str, str | tuple[str, ...]] = PRECISION
+    mesh: Mapping[str, int] = dataclasses.field(default_factory=lambda: {"data": -1})
+
+    def __post_init__(self):
+        ranges.check(self, seed=(0, 2**32 - 1))
+
+
 SETTINGS: dict[str, type] = {  # sections whose keys are the fields of a dataclass
     "optimizer": optimizer.OptimizerConfig,
     "data": settings.DataConfig,
@@ -48,9 +62,28 @@ def plain(config: Any) -> Any:
     return tuple(plain(value) for value in config) if isinstance(config, list | tuple) else config
 
 
-def check_known(where: str, values: Mapping[str, Any], names: Any) -> None:
+def mapping(values: Any, where: str) -> dict[str, Any]:
+    """Returns a section as a dict; what is no section is a UserError."""
+    if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
+        rule = f"is {ranges.shown(values)}, not a section of named fields"
+        raise errors.UserError(where, rule, "Write dict(field=value, ...)")
+    return dict(values)
+
+
+def checked(values: Any, where: str) -> dict[str, Any]:
+    """Returns nested sections as dicts; a name that is no word is a UserError."""
+    found = mapping(values, where)
+    for name, value in found.items():
+        if not name.isidentifier():
+            raise errors.UserError(f"{where}.{name}", "is no name of a field", "Rename it")
+        if isinstance(value, Mapping):
+            found[name] = checked(value, f"{where}.{name}")
+    return found
+
+
+def check_known(where: str, values: Any, names: Any) -> None:
     """Raises UserError for a name that is not among `names`."""
-    for name in values:
+    for name in mapping(values, where):
         if name not in names:
             raise errors.UserError(f"{where}.{name}", "unknown field", errors.nearest(name, names))
 
@@ -58,9 +91,15 @@ def check_known(where: str, values: Mapping[str, Any], names: Any) -> None:
 def construct(kind: type, values: Mapping[str, Any], where: str) -> Any:
     """Returns kind(**values); what it refuses with ValueError is a UserError naming `where`."""
     try:
-        return kind(**values)
+        return kind(**ranges.typed(kind, values) if dataclasses.is_dataclass(kind) else values)
     except ValueError as error:
-        raise errors.UserError(where, str(error)) from error
+        raise ranges.refusal(error, where) from error
+
+
+def whole(config: Mapping[str, Any]) -> Whole:
+    """Returns the fields that stand in no section."""
+    names = [field.name for field in dataclasses.fields(Whole)]
+    return construct(Whole, {name: config[name] for name in names if name in config}, "config")
 
 
 def section(kind: type, config: Mapping[str, Any], name: str, **given: Any) -> Any:
@@ -68,7 +107,7 @@ def section(kind: type, config: Mapping[str, Any], name: str, **given: Any) -> A
 
     `given` are fields that the caller knows; the section may not set them.
     """
-    values = dict(config.get(name, {}))
+    values = mapping(config.get(name, {}), f"config.{name}")
     fields = {field.name: field for field in dataclasses.fields(kind)}
     check_known(f"config.{name}", values, set(fields) - set(given))
     if name in LISTS and LISTS[name][0] in values:
@@ -98,7 +137,7 @@ def _listed(kind: type, listed: Any, name: str) -> tuple[Any, ...]:
 
 def data(config: Mapping[str, Any], seed: int) -> tuple[settings.DataConfig, str]:
     """Returns the settings of the clips, and where they are made: "host" or "device"."""
-    values = dict(config.get("data", {}))
+    values = mapping(config.get("data", {}), "config.data")
     source = values.pop("source", "host")
     scene = section(scenes.SceneConfig, {"data.scene": values.pop("scene", {})}, "data.scene")
     degrade = section(settings.DegradeConfig, config, "degrade")

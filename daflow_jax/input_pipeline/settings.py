@@ -2,8 +2,9 @@
 
 import dataclasses
 
+from daflow_jax import ranges
 from daflow_jax.degrade import published
-from daflow_jax.errors import UserError, nearest
+from daflow_jax.errors import UserError
 from daflow_jax.synthetic import scene as scenes
 
 NUM_CLIPS = 2**31 - 1  # of an endless stream
@@ -26,10 +27,11 @@ class DegradeConfig:
     jitter: float = 0.2  # largest relative change of gain, gamma and colour
 
     def __post_init__(self):
+        shares = dict.fromkeys(("codec_share", "clean_share", "jitter_share"), (0, 1))
+        ranges.check(self, **shares, jitter=(0, ranges.BELOW_1))
+        ranges.check_choice(self, mode=("clip", "frame"))
         if self.pipeline != "mixture":
             published.get(self.pipeline)
-        if self.mode not in ("clip", "frame"):
-            raise UserError("degrade.mode", f"{self.mode!r}", 'The modes are "clip" and "frame"')
         if not 0 <= self.min_severity <= self.max_severity <= 7:
             raise UserError(
                 "degrade.min_severity",
@@ -68,11 +70,9 @@ class Source:
     degrade: bool = True
 
     def __post_init__(self):
-        for field, known in (("kind", KINDS), ("augment", AUGMENTS)):
-            if (value := getattr(self, field)) not in known:
-                raise UserError(f"source.{field}", f"unknown {value!r}", nearest(value, known))
-        if not (0 < self.weight < float("inf")):
-            raise UserError("source.weight", f"{self.weight}; weights are above 0", "Raise it")
+        scales = dict.fromkeys(("min_scale", "max_scale"), (-8, 8))
+        ranges.check(self, weight=(ranges.ABOVE_0, ranges.COUNT), **scales)
+        ranges.check_choice(self, kind=KINDS, augment=AUGMENTS)
         if self.min_scale > self.max_scale:
             rule = f"{self.min_scale} is above max_scale {self.max_scale}"
             raise UserError("source.min_scale", rule, "Swap them")
@@ -101,13 +101,10 @@ class EvalSource:
     degrade: bool = True
 
     def __post_init__(self):
+        ranges.check(self, batches=(0, ranges.COUNT))
         if not self.name or "/" in self.name:
             where, remedy = f"eval set {self.name!r}", "Write one word, such as sintel"
             raise UserError(where, "is not a name of a set", remedy)
-        if self.batches < 0:
-            raise UserError(
-                f"eval set {self.name}.batches", f"{self.batches} is below 0", "Raise it"
-            )
         _check_place(self, f"eval set {self.name}")
 
 
@@ -140,6 +137,7 @@ class DataConfig:
     keys: tuple[str, ...] = ()  # of a batch; empty: all that a clip has
 
     def __post_init__(self):
+        ranges.check(self, seed=(0, 2**64 - 1), num_workers=(0, 1024))
         if self.sources and self.name != "mixture":
             remedy = 'Set data.name to "mixture" or leave them out'
             raise UserError("data.sources", f"{self.name} does not read them", remedy)

@@ -5,7 +5,7 @@ import importlib.metadata
 import typing
 from typing import Any
 
-from daflow_jax import errors
+from daflow_jax import errors, ranges
 from daflow_jax.models.daflow.entry import DAFLOW
 from daflow_jax.models.dit4sr.entry import RESTORER
 from daflow_jax.models.entry import KINDS, Entry, Example, loaded
@@ -99,16 +99,18 @@ def _replace(config, changes, where):
             remedy = errors.nearest(name, names)
             raise errors.UserError(f"{where}.{name}", "is not a field", remedy)
         if isinstance(value, dict):
-            value = _replace(getattr(config, name), value, f"{where}.{name}")
+            if not dataclasses.is_dataclass(inner := getattr(config, name)):
+                raise errors.UserError(f"{where}.{name}", "has no fields", f"It is {inner!r}")
+            value = _replace(inner, value, f"{where}.{name}")
         allowed = typing.get_args(kinds[name]) if _is_choice(kinds[name]) else (value,)
         if value not in allowed:
             remedy = errors.nearest(str(value), map(str, allowed))
             raise errors.UserError(f"{where}.{name}", f"{value!r} is no choice", remedy)
         values[name] = tuple(value) if isinstance(value, list) else value
     try:
-        return dataclasses.replace(config, **values)
+        return dataclasses.replace(config, **ranges.typed(type(config), values))
     except ValueError as error:
-        raise errors.UserError(where, str(error)) from error
+        raise ranges.refusal(error, where) from error
 
 
 def _is_choice(kind: Any) -> bool:
@@ -196,4 +198,4 @@ def _from_dict(kind, values, where):
     try:
         return kind(**out)
     except ValueError as error:
-        raise errors.UserError(where, str(error), "Check the format version") from None
+        raise ranges.refusal(error, where) from None

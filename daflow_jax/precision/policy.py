@@ -97,7 +97,10 @@ def parse(value: str | Mapping[str, Any]) -> Precision:
     if isinstance(patterns, str):
         remedy = f"Write ({patterns!r},)"
         raise errors.UserError("config.precision.float32", "wants a list of patterns", remedy)
-    policy = _parse_text(value.get("policy", "float32"))
+    text = value.get("policy", "float32")
+    if not isinstance(text, str):
+        raise errors.UserError("config.precision.policy", f"is {text!r}, no text", "Write bf16")
+    policy = _parse_text(text)
     return dataclasses.replace(policy, float32=tuple(patterns))
 
 

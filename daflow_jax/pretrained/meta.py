@@ -62,7 +62,8 @@ def config(file: Path, meta: Mapping[str, Any]) -> Any:
     try:
         found = models.from_dict(meta["arch"])
     except errors.UserError as error:
-        raise errors.UserError(file, str(error).rstrip("."), "Update daflow-jax") from None
+        rule, remedy = f"{error.where}: {error.rule}", error.remedy or "Update daflow-jax"
+        raise errors.UserError(file, rule, remedy) from None
     _check_defaults(file, meta.get("defaults", {}), found)
     return found
 

@@ -5,13 +5,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from daflow_jax.errors import UserError
+from daflow_jax import ranges
 from daflow_jax.synthetic import counter, motion, shapes
 
 _COMMON, _EACH = 24, 56  # uniform numbers per clip and per layer
 _KINDS = np.array([1, 1, 1, 1, 2, 2, 2, 3, 4, 5, 6], np.int32)  # solid outlines are the most common
 _TAU = np.float32(2 * np.pi)
 EVAL_SEED = 0x5EED0000  # added to the seed of held-out clips: other scenes on other texture crops
+MOST_PIXELS = 2**28  # [choice] of a clip, and of all textures: 3 bytes each at least
+MOST = f"more than {MOST_PIXELS} pixels"
 TEXTURES = ("mixed", "photographs", "procedural")
 
 
@@ -39,29 +41,22 @@ class SceneConfig:
     texture_size: int = 512
 
     def __post_init__(self):
-        if self.textures not in TEXTURES:
-            raise UserError(
-                "scene.textures", f"{self.textures!r} is none of {TEXTURES}", "Choose one of them"
-            )
-        if self.frames < 2 or min(self.height, self.width) < 16:
-            raise UserError(
-                "scene",
-                f"{self.frames} frames of {self.height}x{self.width}; a clip "
-                "has at least 2 frames of at least 16x16",
-                "Raise the sizes",
-            )
-        if not 0 <= self.min_shapes <= self.max_shapes:
-            raise UserError(
-                "scene.min_shapes",
-                f"{self.min_shapes} is not in 0..max_shapes",
-                "Lower it or raise max_shapes",
-            )
-        if not 0 <= self.nonrigid < 1:
-            raise UserError(
-                "scene.nonrigid",
-                f"{self.nonrigid} is not in [0, 1)",
-                "Slopes of 1 fold the material",
-            )
+        sizes = dict(frames=(2, 1024), height=(16, 16384), width=(16, 16384))
+        shapes = dict(min_shapes=(0, 255), max_shapes=(0, 255))
+        textures = dict(num_textures=(1, 65536), texture_size=(16, 16384))
+        speeds = dict(max_motion=(ranges.ABOVE_0, 10), min_motion=(ranges.ABOVE_0, 1e4))
+        shares = dict.fromkeys(("still_share", "blur_share", "illumination", "shutter"), (0, 1))
+        changes = dict(rotation=(0, 7), scale=(0, 10), nonrigid=(0, ranges.BELOW_1))  # 1 would fold
+        ranges.check(self, **sizes, **shapes, **textures, **speeds, **shares, **changes)
+        ranges.check_choice(self, textures=TEXTURES)
+        if self.min_shapes > self.max_shapes:
+            raise ranges.wrong("min_shapes", self.min_shapes, "Use at most max_shapes")
+        if self.frames * self.height * self.width > MOST_PIXELS:
+            rule = f"{self.frames} frames of {self.height}x{self.width} are {MOST}"
+            raise ranges.Wrong("frames", rule, "Use smaller clips")
+        if self.num_textures * self.texture_size**2 > MOST_PIXELS:
+            rule = f"{self.num_textures} of {self.texture_size}x{self.texture_size} are {MOST}"
+            raise ranges.Wrong("num_textures", rule, "Use fewer or smaller ones")
 
 
 class Look(NamedTuple):

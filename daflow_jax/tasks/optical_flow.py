@@ -1,13 +1,14 @@
 """Supervised optical flow on degraded clips: RAFT, SEA-RAFT, and DA-Flow on its frozen backbone."""
 
 import dataclasses
+import math
 from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax import models, viz
+from daflow_jax import models, ranges, viz
 from daflow_jax.losses import mixture_of_laplace, sequence
 from daflow_jax.metrics import flow as metrics
 from daflow_jax.metrics import mean
@@ -47,12 +48,11 @@ class OpticalFlow(base.BaseTask):
     work_unit = "pair"
 
     def __post_init__(self):
-        if self.batch_norm not in ("train", "frozen"):
-            raise ValueError(f"batch_norm is {self.batch_norm!r}; write 'train' or 'frozen'")
-        if any(not 0 < scale < 1 for scale in self.scales):
-            raise ValueError(
-                f"scales is {self.scales}; write sizes between 0 and 1, such as (0.5,)"
-            )
+        above = dict(max_flow=(ranges.ABOVE_0, math.inf))
+        ranges.check(self, iters=(1, 1000), gamma=(0, 1), scales=(1 / 64, ranges.BELOW_1), **above)
+        ranges.check_choice(self, batch_norm=("train", "frozen"))
+        if list(self.scales) != sorted(set(self.scales)):
+            raise ranges.wrong("scales", self.scales, "Write them in ascending order, (0.25, 0.5)")
         if self.scales and not self._refines:
             raise ValueError("scales wants a network that refines; this one takes no start: use ()")
 

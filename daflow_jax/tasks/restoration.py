@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 
-from daflow_jax import errors
+from daflow_jax import errors, ranges
 from daflow_jax.losses import correspondence, rectified_flow
 from daflow_jax.metrics import correspondence as matching
 from daflow_jax.metrics import image as metrics
@@ -46,15 +46,12 @@ class Restoration(base.BaseTask):
     best = "psnr"
 
     def __post_init__(self):
-        if self.unit not in ("frame", "clip"):
-            raise ValueError(f"unit is {self.unit!r}; write 'frame' or 'clip'")
-        if self.weighting not in ("x0", "velocity"):
-            raise ValueError(f"weighting is {self.weighting!r}; write 'x0' or 'velocity'")
+        weights = dict(copy=(0, 1e6), match=(0, 1e6))
+        ranges.check(self, **weights, first_step_share=(0, 1))
+        ranges.check_choice(self, unit=("frame", "clip"), weighting=("x0", "velocity"))
         for name in ("copy", "match"):
             if getattr(self, name) and self.unit != "clip":
                 raise ValueError(f"{name} compares frames and unit is 'frame'; write unit 'clip'")
-        if not 0 <= self.first_step_share <= 1:
-            raise ValueError(f"first_step_share is {self.first_step_share}; it is from 0 to 1")
 
     @property
     def work_unit(self) -> str:

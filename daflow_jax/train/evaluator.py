@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from daflow_jax import sharding
+from daflow_jax import ranges, sharding
 from daflow_jax.tasks import base
 from daflow_jax.train import state as states
 
@@ -26,6 +26,9 @@ class EvalConfig:
     every: int = 1000
     batches: int = 8
     sets: tuple[Any, ...] = ()
+
+    def __post_init__(self):
+        ranges.check(self, every=(0, ranges.COUNT), batches=(1, ranges.COUNT))
 
 
 # opens the batches: this process's rows of each (NumPy), or whole ones spread over the mesh; all

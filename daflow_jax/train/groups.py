@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import optax
 
-from daflow_jax import errors
+from daflow_jax import errors, ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Group:
         if isinstance(self.match, str):
             rule = f"match is {self.match!r}, a text"
             raise errors.UserError("config.optimizer.groups", rule, f"Write ({self.match!r},)")
+        ranges.check(self, lr_scale=(0, 1000), weight_decay=(0, 1000))
+        ranges.check_patterns(self, "match")
 
 
 def decayed(groups: Sequence[Group], rest: float) -> optax.GradientTransformation:

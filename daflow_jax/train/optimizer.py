@@ -3,18 +3,20 @@ parameters.
 """
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from daflow_jax import errors
+from daflow_jax import errors, ranges
 from daflow_jax.train import groups as parameter_groups
 from daflow_jax.train import schedule
 
 SCHEDULES = ("one_cycle", "constant", "cosine")
 NAMES = ("adamw", "sgd", "lars")
+MOST_RATE = 1000  # [choice] of rates and decays
 _READ_BY = {  # fields that only some optimisers read
     "beta1": ("adamw",),
     "beta2": ("adamw",),
@@ -60,10 +62,13 @@ class OptimizerConfig:
     frozen: tuple[str, ...] = ()
 
     def __post_init__(self):
-        for field, known in (("name", NAMES), ("schedule", SCHEDULES)):
-            if (value := getattr(self, field)) not in known:
-                where, remedy = f"config.optimizer.{field}", errors.nearest(value, known)
-                raise errors.UserError(where, f"unknown {value!r}", remedy)
+        moments = dict.fromkeys(("beta1", "beta2", "momentum", "ema_decay"), (0, ranges.BELOW_1))
+        rates = dict.fromkeys(("lr", "weight_decay"), (0, MOST_RATE))
+        above = dict(trust=(ranges.ABOVE_0, MOST_RATE), clip_norm=(ranges.ABOVE_0, math.inf))
+        counts = dict(warmup_steps=(0, ranges.COUNT), eps=(0, 1))
+        ranges.check(self, **moments, **rates, **above, **counts)
+        ranges.check_choice(self, name=NAMES, schedule=SCHEDULES)
+        ranges.check_patterns(self, "train", "frozen")
         if self.schedule == "one_cycle" and self.warmup_steps:
             where = "config.optimizer.warmup_steps"
             raise errors.UserError(where, "one_cycle has its own warm-up", "Set it to 0")

@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
-from daflow_jax import sharding
+from daflow_jax import ranges, sharding
 from daflow_jax.profiling import peak_rates
 from daflow_jax.sharding import axes
 from daflow_jax.tasks import base, inputs
@@ -36,6 +36,10 @@ class TrainConfig:
     max_bad_steps: int = 10
     accumulate: int = 1
 
+    def __post_init__(self):
+        counts = dict.fromkeys(("steps", "steps_per_call", "max_bad_steps"), (1, ranges.COUNT))
+        ranges.check(self, **counts, batch_size=(1, 2**20), accumulate=(1, 2**20))
+
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointConfig:
@@ -46,6 +50,10 @@ class CheckpointConfig:
     every: int = 1000
     keep: int = 3
     init_from: str | Mapping[str, str] = ""
+
+    def __post_init__(self):
+        ranges.check(self, every=(0, ranges.COUNT), keep=(1, ranges.COUNT))
+        initial.parse(self.init_from)
 
 
 @dataclasses.dataclass(frozen=True)

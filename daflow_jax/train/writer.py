@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from daflow_jax import errors
+from daflow_jax import errors, ranges
 from daflow_jax.sharding import processes
 from daflow_jax.train import checkpoint as checkpoints
 
@@ -34,6 +34,8 @@ class LogConfig:
     profile: tuple[int, ...] = ()
 
     def __post_init__(self):
+        counts = dict.fromkeys(("every", "pictures_every", "profile"), (0, ranges.COUNT))
+        ranges.check(self, **counts)
         if self.profile and (len(self.profile) != 2 or min(self.profile) < 1):
             remedy = "Write (first step, number of steps), e.g. (10, 3)"
             raise errors.UserError("config.log.profile", f"is {self.profile!r}", remedy)

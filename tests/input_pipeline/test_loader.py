@@ -115,7 +115,7 @@ def test_eval_clips_are_fixed_and_held_out():
     "make, match",
     [
         (lambda: loader.make_loader(settings.DataConfig(name="sintetic"), 1), "Did you mean synt"),
-        (lambda: settings.DegradeConfig(mode="video"), "modes are"),
+        (lambda: settings.DegradeConfig(mode="video"), "mode: is .video.. Known: clip, frame"),
         (lambda: settings.DegradeConfig(pipeline="starr"), "unknown pipeline 'starr'"),
         (lambda: settings.DegradeConfig(min_severity=4.0, max_severity=3.0), "ordered"),
         (lambda: loader.make_loader(CONFIG, 0), "at least 1"),

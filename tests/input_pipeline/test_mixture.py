@@ -259,7 +259,10 @@ SYNTHETIC = {"kind": "synthetic"}
         (wrong(name="mixture", sources=[{"kind": "folder"}]), "source.path: is missing"),
         (wrong(name="mixture", sources=[SYNTHETIC | {"path": "x"}]), "path: means nothing"),
         (wrong(name="mixture", sources=[SYNTHETIC | {"wait": 1}]), r"sources\[0\].wait.*weight"),
-        (wrong(name="mixture", sources=[SYNTHETIC | {"weight": 0.0}]), "weights are above 0"),
+        (
+            wrong(name="mixture", sources=[SYNTHETIC | {"weight": 0.0}]),
+            "weight: is 0.0. Use numbers above 0",
+        ),
         (wrong(name="mixture", sources=[{}]), r"sources\[0\].kind: is missing"),
         (wrong(name="mixture", sources="x"), "is not a list of sources"),
         (wrong(name="mixture", sources=[SYNTHETIC], source="device"), "files are read on the host"),

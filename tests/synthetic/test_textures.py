@@ -1,4 +1,5 @@
 import importlib.util
+import re
 
 import cv2
 import numpy as np
@@ -44,8 +45,18 @@ def test_empty_folder_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"textures": "photo"}, {"frames": 1}, {"min_shapes": 9}, {"nonrigid": 1.0}]
+    "wrong, rule",
+    [
+        ({"textures": "photo"}, "textures: is 'photo'. Did you mean photographs?"),
+        ({"frames": 1}, "frames: is 1. Use whole numbers of 2 to 1024"),
+        ({"frames": 900, "height": 900, "width": 900}, "are more than 268435456 pixels"),
+        ({"num_textures": 60000}, "num_textures: 60000 of 512x512 are more than"),
+        ({"min_shapes": 9}, "min_shapes: is 9. Use at most max_shapes"),
+        ({"nonrigid": 1.0}, "nonrigid: is 1.0. Use numbers of 0 to below 1"),
+        ({"max_motion": 0.0}, "max_motion: is 0.0. Use numbers above 0, up to 10"),
+        ({"rotation": float("nan")}, "rotation: is nan. Use a number"),
+    ],
 )
-def test_wrong_scene_settings_are_refused(wrong):
-    with pytest.raises(errors.UserError, match="scene"):
+def test_wrong_scene_settings_are_refused(wrong, rule):
+    with pytest.raises(errors.UserError, match=re.escape(rule)):
         scene.SceneConfig(**wrong)

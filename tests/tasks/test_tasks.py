@@ -164,7 +164,7 @@ def test_sizes_are_estimated_in_turn_and_each_learns_in_its_own_pixels():
         (errors_x / 2 * np.array([3, 7, 16]) / np.array([8, 16, 32])).mean(),
         rtol=1e-5,
     )
-    with pytest.raises(ValueError, match="write sizes between 0 and 1"):
+    with pytest.raises(ValueError, match="scales: is .2.0,.. Use numbers of 0.015625 to below 1"):
         tasks.OpticalFlow(Slider(), scales=(2.0,))
 
 
@@ -281,7 +281,7 @@ def test_a_share_of_clips_is_shown_pure_noise(restoration):
     assert abs((draws[1] == 1).mean() - 0.4) < 0.05 and (draws[2] == 1).all()
     same = draws[1] != 1
     np.testing.assert_array_equal(draws[1][same], draws[0][same])
-    with pytest.raises(ValueError, match="first_step_share is 2.0"):
+    with pytest.raises(ValueError, match="first_step_share: is 2.0"):
         dataclasses.replace(task, first_step_share=2.0)
 
 

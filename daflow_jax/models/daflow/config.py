@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Literal
 
-from daflow_jax.models import ranges
+from daflow_jax import ranges
 from daflow_jax.models.dit4sr.config import VARIANTS as RESTORERS
 from daflow_jax.models.dit4sr.config import RestorerConfig
 from daflow_jax.models.raft.config import VARIANTS as RAFTS

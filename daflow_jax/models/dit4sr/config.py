@@ -4,10 +4,10 @@ import dataclasses
 import itertools
 from typing import Literal
 
-from daflow_jax.models import ranges
+from daflow_jax import ranges
 from daflow_jax.models.vae.config import VAEConfig
 
-REMAT = ("none", "full", "attention", "dots")
+WIDTH = (1, 65536)  # channels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,10 +71,12 @@ class DiTConfig:
     form: Literal["full", "first_step"] = "full"
 
     def __post_init__(self):
-        ranges.check(self, depth=(1, 1024), heads=(1, 1024), head_dim=(1, 4096))
-        ranges.check(self, mlp_ratio=(1, 64), dual_blocks=(0, 1024), channels=(1, 4096))
-        ranges.check(self, patch_size=(1, 256), text_width=(1, 65536), pooled_width=(1, 65536))
-        ranges.check(self, position_table=(1, 65536), position_base=(1, 65536))
+        counts = dict(depth=(1, 256), heads=(1, 1024), mlp_ratio=(1, 64), dual_blocks=(0, 256))
+        widths = dict(head_dim=(1, 4096), channels=(1, 4096), text_width=WIDTH, pooled_width=WIDTH)
+        places = dict(patch_size=(1, 256), position_table=(1, 4096), position_base=(1, 4096))
+        ranges.check(self, **counts, **widths, **places, control_scale=(-1000, 1000))
+        if self.width > WIDTH[1]:
+            raise ValueError(f"heads x head_dim is {self.width}; use at most {WIDTH[1]} channels")
         inside = all(0 <= i < self.depth for i in self.taps)
         if not self.taps or not inside or list(self.taps) != sorted(set(self.taps)):
             raise ValueError(
@@ -84,8 +86,6 @@ class DiTConfig:
             raise ValueError(
                 f"folded_blocks is {self.folded_blocks!r}; use all, late, none or block indices"
             )
-        if self.remat not in REMAT:
-            raise ValueError(f"remat is {self.remat!r}; use one of {', '.join(REMAT)}")
 
     @property
     def width(self) -> int:

@@ -1,11 +1,12 @@
 """Sizes of the two published RAFT networks."""
 
 import dataclasses
+from typing import Literal
 
-from daflow_jax.models import ranges
+from daflow_jax import ranges
 
 WIDTH = (1, 65536)  # channels
-LOOKUPS = ("gather", "matmul")
+Lookup = Literal["gather", "matmul"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +32,7 @@ class RAFTConfig:
     context: int = 128
     levels: int = 4
     radius: int = 4
-    lookup: str = "gather"
+    lookup: Lookup = "gather"
     uncertainty: bool = False
     var_min: float = 0.0
     var_max: float = 10.0
@@ -43,9 +44,8 @@ class RAFTConfig:
     iters = 12
 
     def __post_init__(self):
-        ranges.check(self, widths=WIDTH, features=WIDTH, hidden=WIDTH, context=WIDTH)
-        ranges.check(self, levels=(1, 8), radius=(1, 64))
-        ranges.check_choice(self, lookup=LOOKUPS)
+        sizes = dict(widths=WIDTH, features=WIDTH, hidden=WIDTH, context=WIDTH)
+        ranges.check(self, **sizes, levels=(1, 8), radius=(1, 64))
         check_bounds(self.var_min, self.var_max)
 
 

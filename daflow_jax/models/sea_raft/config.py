@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from daflow_jax.models import ranges
-from daflow_jax.models.raft.config import LOOKUPS, WIDTH, check_bounds
+from daflow_jax import ranges
+from daflow_jax.models.raft.config import WIDTH, Lookup, check_bounds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SEARAFTConfig:
     iters: int = 4
     var_min: float = 0.0
     var_max: float = 10.0
-    lookup: str = "gather"
+    lookup: Lookup = "gather"
 
     multiple = 8
     minimum = 128  # as RAFT
@@ -42,10 +42,9 @@ class SEARAFTConfig:
     uncertainty = True
 
     def __post_init__(self):
-        ranges.check(self, widths=WIDTH, features=WIDTH, hidden=WIDTH, context=WIDTH)
-        ranges.check(self, blocks=(1, 64), num_blocks=(1, 64), levels=(1, 8), radius=(1, 64))
-        ranges.check(self, iters=(1, 1000))
-        ranges.check_choice(self, lookup=LOOKUPS)
+        sizes = dict(widths=WIDTH, features=WIDTH, hidden=WIDTH, context=WIDTH)
+        counts = dict(blocks=(1, 64), num_blocks=(1, 64), levels=(1, 8), radius=(1, 64))
+        ranges.check(self, **sizes, **counts, iters=(1, 1000))
         check_bounds(self.var_min, self.var_max)
 
 

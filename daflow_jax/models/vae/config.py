@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from daflow_jax.models import ranges
+from daflow_jax import ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +28,8 @@ class VAEConfig:
 
     def __post_init__(self):
         ranges.check(self, widths=(1, 65536), blocks=(1, 64), channels=(1, 4096), groups=(1, 4096))
+        if not 1 <= len(self.widths) <= 8:
+            raise ValueError(f"widths has {len(self.widths)} resolutions; use 1 to 8")
 
     @property
     def multiple(self) -> int:
