@@ -47,6 +47,18 @@ class Joined(NamedTuple):
     record: Mapping[str, Any] = {}
 
 
+class Written(NamedTuple):
+    """How another library names the same network.
+
+    rules: those of `Architecture.rules` whose names are that library's; `convert.reverse` reads
+        them backwards. file: name of the file without its ending. example: Python that loads it.
+    """
+
+    rules: Sequence[engine.Rule]
+    file: str
+    example: str
+
+
 class Architecture(NamedTuple):
     """One kind of published checkpoint.
 
@@ -59,6 +71,7 @@ class Architecture(NamedTuple):
         UserError for what is missing.
     check: (request, tensors, configuration) -> None; raises UserError for values that the network
         cannot use.
+    writes: libraries that a model can be written for, by name ("torchvision").
     """
 
     presets: tuple[str, ...]
@@ -70,3 +83,4 @@ class Architecture(NamedTuple):
     companions: tuple[Companion, ...] = ()
     join: Callable[[Request, Mapping[str, Any]], Joined] | None = None
     check: Callable[[Request, Mapping[str, Any], Any], None] | None = None
+    writes: Mapping[str, Written] = {}

@@ -56,7 +56,7 @@ class Sampler:
         return [whole[int((i + 0.5) * len(whole) / count)] for i in range(count)]
 
     def _shrunk(self, frame: np.ndarray) -> np.ndarray:
-        size = estimated(frame.shape[:2], self._max_size)
+        size = estimated((frame.shape[0], frame.shape[1]), self._max_size)
         if size == frame.shape[:2]:
             return frame
         return cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA)
@@ -66,7 +66,7 @@ def estimated(size: tuple[int, int], max_size: int | None) -> tuple[int, int]:
     """Returns the (height, width) at which frames are estimated: their own, or the longer side
     `max_size` and the shorter one the nearest multiple of 16."""
     if max_size is None or max(size) <= max_size:
-        return tuple(size)
+        return size
     short = min(size) * max_size / max(size)
     short = max(_STEP, round(short / _STEP) * _STEP)
     return (max_size, short) if size[0] > size[1] else (short, max_size)

@@ -11,7 +11,6 @@ from daflow_jax.evaluate import methods
 from daflow_jax.evaluate.motion import cuts, degradation, sampling, summary
 
 PAIRS = 5  # [choice] 25 videos a minute with the default model at 320 px on two cores
-_END = object()
 
 
 def score(
@@ -39,7 +38,8 @@ def score(
         raise errors.UserError(f"pairs {pairs}", "must be 1 or more", "Raise it")
     (estimate,) = methods.resolve([method])
     finder, sampler = cuts.CutFinder(), sampling.Sampler(pairs, max_size)
-    shape, stamps = (0, 0), []
+    shape: tuple[int, ...] = (0, 0, 0)
+    stamps: list[float | None] = []
     for frame, time in _timed(frames, times):
         shape = frame.shape
         stamps.append(time)
@@ -50,13 +50,17 @@ def score(
         raise errors.UserError("frames", rule, "Name a video or a folder of frames")
     sampled = sampler.pairs(finder.finish())
     motions = [summary.Motion(estimate(*pair.frames), pair.seconds) for pair in sampled]
-    return summary.MotionScore(
-        **_facts(stamps, shape),
-        pairs=len(sampled),
-        estimated=sampling.estimated(shape[:2], max_size),
-        **summary.speeds(motions, shape[:2]),
-        cuts=tuple(summary.Cut(k, _since(stamps, k)) for k in finder.cuts),
+    height, width, _ = shape
+    measured: dict[str, Any] = {
+        **summary.speeds(motions, (height, width)),
         **degradation.measure([pair.grey for pair in sampled if pair.grey is not None]),
+    }
+    return summary.MotionScore(
+        **_facts(stamps, (height, width)),
+        pairs=len(sampled),
+        estimated=sampling.estimated((height, width), max_size),
+        cuts=tuple(summary.Cut(k, _since(stamps, k)) for k in finder.cuts),
+        **measured,
     )
 
 
@@ -64,13 +68,14 @@ def _timed(
     frames: Iterable[np.ndarray], times: Iterable[Any] | None
 ) -> Iterator[tuple[np.ndarray, float | None]]:
     """Yields uint8 frames of one size with their times, which increase."""
-    clock = itertools.repeat(None) if times is None else iter(times)
+    clock: Iterator[Any] = itertools.repeat(None) if times is None else iter(times)
     shape, last = None, None
     for number, frame in enumerate(frames):
-        time = next(clock, _END)
-        if time is _END:
+        try:
+            time = next(clock)
+        except StopIteration:
             rule = f"there are {number}, and more frames"
-            raise errors.UserError("times", rule, "Give one for every frame")
+            raise errors.UserError("times", rule, "Give one for every frame") from None
         shape = shape or frame.shape
         if frame.shape != shape or frame.ndim != 3 or frame.shape[2] != 3:
             rule = f"frame {number} has the shape {frame.shape}, the first one {shape}"
@@ -92,12 +97,12 @@ def _bytes(frame: np.ndarray, number: int) -> np.ndarray:
     return np.ascontiguousarray(frame)
 
 
-def _facts(stamps: list[float | None], shape: tuple[int, ...]) -> dict[str, Any]:
+def _facts(stamps: list[float | None], size: tuple[int, int]) -> dict[str, Any]:
     count, span = len(stamps), _since(stamps, len(stamps) - 1)
     return {
         "frames": count,
-        "height": shape[0],
-        "width": shape[1],
+        "height": size[0],
+        "width": size[1],
         "seconds": span and span * count / (count - 1),
         "fps": span and (count - 1) / span,
         "per": "second" if span else "frame",

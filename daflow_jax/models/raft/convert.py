@@ -5,13 +5,14 @@ what ours makes of [0, 1]) under names of their own; the second half of the tabl
 """
 
 from daflow_jax.convert import rules
-from daflow_jax.convert.architecture import Architecture
+from daflow_jax.convert.architecture import Architecture, Written
 from daflow_jax.convert.engine import Ignored, Rule
 
 _GRU = r"update_block\.gru\."
 _UPDATE = r"update_block\."
 _NET = r"(fnet|cnet)\."
 
+_FLOW_HEAD = rules.layer(_UPDATE + r"flow_head\.(conv[12])", r"update/flow_head/\1")  # both say so
 
 _RELEASED: tuple[Rule, ...] = (
     *rules.layer(_NET + r"(conv[12])", r"\1/\2"),
@@ -26,7 +27,7 @@ _RELEASED: tuple[Rule, ...] = (
     *rules.layer(_UPDATE + r"encoder\.(conv\w*)", r"update/encoder/\1"),
     *rules.layer(_GRU + r"(conv[zrq])([12])", r"update/gru\2/\1\2"),
     *rules.layer(_GRU + r"(conv[zrq])", r"update/gru/\1"),
-    *rules.layer(_UPDATE + r"flow_head\.(conv[12])", r"update/flow_head/\1"),
+    *_FLOW_HEAD,
     *rules.layer(_UPDATE + r"mask\.0", "update/mask_head/conv1"),
     *rules.layer(_UPDATE + r"mask\.2", "update/mask_head/conv2"),
 )
@@ -60,19 +61,18 @@ _TORCHVISION: tuple[Rule, ...] = (
     *rules.layer(r"mask_predictor\.conv", "update/mask_head/conv2"),
 )
 
-_GRU_PASS = _RECURRENT + r"convgru(\d)\.(conv[zrq])"
-
-RULES: tuple[Rule, ...] = (
-    *_RELEASED,
-    *_TORCHVISION,
-    *rules.layer(_GRU_PASS, r"update/gru\1/\2\1"),
-)
 # torchvision numbers RAFT-small's only pass too
-SMALL_RULES: tuple[Rule, ...] = (
-    *_RELEASED,
-    *_TORCHVISION,
-    *rules.layer(_GRU_PASS, r"update/gru/\2"),
+_TORCHVISION_LARGE: tuple[Rule, ...] = (
+    *(*_TORCHVISION, *_FLOW_HEAD),
+    *rules.layer(_RECURRENT + r"convgru(\d)\.(conv[zrq])", r"update/gru\1/\2\1"),
 )
+_TORCHVISION_SMALL: tuple[Rule, ...] = (
+    *(*_TORCHVISION, *_FLOW_HEAD),
+    *rules.layer(_RECURRENT + r"convgru1\.(conv[zrq])", r"update/gru/\1"),
+)
+
+RULES: tuple[Rule, ...] = (*_RELEASED, *_TORCHVISION_LARGE)
+SMALL_RULES: tuple[Rule, ...] = (*_RELEASED, *_TORCHVISION_SMALL)
 
 IGNORED: tuple[Ignored, ...] = (rules.COUNTERS,)
 
@@ -82,6 +82,22 @@ _TERMS = (
     "HD1K (as the file's name says), some of them for research only"
 )
 
+_LOAD = """\
+\"\"\"Loads the weights into torchvision's network; needs torchvision and safetensors.\"\"\"
+
+import safetensors.torch
+import torchvision
+
+model = torchvision.models.optical_flow.{name}()
+model.load_state_dict(safetensors.torch.load_file("{name}.safetensors"))
+flow = model.eval()  # flow(2 * frame1 - 1, 2 * frame2 - 1)[-1]: (b, 2, h, w) of (b, 3, h, w)
+"""
+
+
+def _torchvision(table: tuple[Rule, ...], name: str) -> dict[str, Written]:
+    return {"torchvision": Written(table, name, _LOAD.format(name=name))}
+
+
 ARCHITECTURES: dict[str, Architecture] = {
     "raft": Architecture(
         ("raft",),
@@ -89,6 +105,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         RULES,
         lambda config: IGNORED,
         _TERMS,
+        writes=_torchvision(_TORCHVISION_LARGE, "raft_large"),
     ),
     "raft-small": Architecture(
         ("raft-small",),
@@ -96,5 +113,6 @@ ARCHITECTURES: dict[str, Architecture] = {
         SMALL_RULES,
         lambda config: IGNORED,
         _TERMS,
+        writes=_torchvision(_TORCHVISION_SMALL, "raft_small"),
     ),
 }
