@@ -1,6 +1,7 @@
 """The study of corruptions from generated clips to the page, with methods that need no weights."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -130,3 +131,16 @@ def test_methods_keep_their_colour_whoever_stands_beside_them():
     few, many = plots.colours(["a", "dis"]), plots.colours(["zero", "dis", "a", "b"])
     assert few["a"] == many["a"] and few["dis"] == many["dis"]
     assert len(set(many.values())) == 4
+
+
+def test_a_run_has_a_page_to_look_at(out, tmp_path):
+    assert robustness.main(["page", str(out), "--report", str(tmp_path)]) == 0
+    text = (tmp_path / "generated.html").read_text()
+    embedded = re.search(r'id="results">(.*?)</script>', text).group(1)
+    record, found = json.loads(embedded), results(out)
+    first, *_, last = record["methods"]
+    assert (first, last, record["data"]["pairs"]) == ("dis", "zero", 2)
+    own = record["conditions"]["combined:3"]["dis"]
+    assert own == found["dis/combined-3.json"]["scores"]
+    assert f"{own['epe']['per_image']:.2f}" in text and text.count('<article class="example"') == 2
+    assert 'data-key="flow:zero"' in text and 'data-key="error:zero"' not in text
