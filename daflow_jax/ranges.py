@@ -49,7 +49,7 @@ def check(config: Any, **limits: Range) -> None:
     for name, value in values.items():
         least, most = limits.get(name, (-sys.float_info.max, sys.float_info.max))
         if not all(least <= number <= most for number in _numbers(value)):
-            raise wrong(name, value, f"Use {_span(_hints(type(config))[name], least, most)}")
+            raise wrong(name, value, f"Use {_span(hints(type(config))[name], least, most)}")
 
 
 def typed(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,11 +57,11 @@ def typed(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises Wrong for a value that does not fit its field's annotation.
     """
-    hints, out = _hints(kind), dict(values)
+    known, out = hints(kind), dict(values)
     for name, value in values.items():
-        if not fits(value, hints[name]):
-            raise wrong(name, value, f"Use {words(hints[name])}")
-        if hints[name] is float:
+        if not fits(value, known[name]):
+            raise wrong(name, value, f"Use {words(known[name])}")
+        if known[name] is float:
             out[name] = float(value)
     return out
 
@@ -142,7 +142,8 @@ def words(hint: Any) -> str:
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
+def hints(kind: type) -> dict[str, Any]:
+    """Returns the annotations of a dataclass's fields by name."""
     return typing.get_type_hints(kind)
 
 

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"convert", "io", "nn", "ops", "sharding"},
     "pretrained": {"convert", "io", "models"},
     "tasks": {"losses", "metrics", "models", "ops", "precision", "viz"},
-    "train": {"metrics", "models", "precision", "profiling", "sharding", "tasks"},
+    "train": {"io", "metrics", "models", "precision", "profiling", "sharding", "tasks"},
     "input_pipeline": {"datasets", "degrade", "io", "synthetic", "tasks"},
     "predict": {"models", "ops", "sharding"},
     "export": {"io", "models", "ops", "predict", "pretrained"},

@@ -9,11 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from daflow_jax import models, precision, sharding
+from daflow_jax import precision, sharding
 from daflow_jax.experiment import checks, clip_sources, sections, weights
 from daflow_jax.experiment import networks as task_networks
+from daflow_jax.experiment import record as records
 from daflow_jax.input_pipeline.evaluation import Fit
-from daflow_jax.tasks import base, inputs
+from daflow_jax.tasks import inputs
 from daflow_jax.train import optimizer, setup, state
 
 
@@ -49,7 +50,14 @@ def build(config: Any, devices: Sequence[jax.Device] | None = None) -> setup.Exp
         else Fit()
     )
     return setup.Experiment(
-        config=_record(config, parts, (data, place), networks, task, mesh),
+        config=records.record(
+            parts,
+            {"source": place, **dataclasses.asdict(data)},
+            networks,
+            (config["task"]["name"], task),
+            {"seed": whole.seed, "precision": whole.precision, "mesh": dict(mesh.shape)},
+        ),
+        filled=records.filled,
         task=task,
         optimizer=optimizer.make_optimizer(optimizing, train.steps),
         data=clip_sources.training(place, data, train.batch_size, mesh),
@@ -63,6 +71,7 @@ def build(config: Any, devices: Sequence[jax.Device] | None = None) -> setup.Exp
         checkpoint=parts["checkpoint"],
         log=parts["log"],
         load=functools.partial(weights.load_variables, networks=networks),
+        find=weights.find,
         save=weights.saver(networks, _names(config, networks), task),
         write_image=_write_image,
         compute=policy.compute,
@@ -86,28 +95,6 @@ def _names(config, networks) -> dict[str, str]:
     """Returns the name of every network's architecture by field of the task."""
     section = {task_networks.MODULE: config.get("model", {}), **config.get("networks", {})}
     return {field: section[field]["name"] for field in networks}
-
-
-def _record(config, parts, clips, networks, task, mesh) -> dict[str, Any]:
-    """Returns the configuration with every default written out, as the workdir keeps it."""
-    data, place = clips
-    hidden = base.network_fields(type(task))
-    own = dataclasses.fields(task) if dataclasses.is_dataclass(task) else ()
-    fields = {f.name: getattr(task, f.name) for f in own if f.name not in hidden}
-    described = {name: models.to_dict(model) for name, model in networks.items()}
-    model = (
-        {"model": described.pop(task_networks.MODULE)} if task_networks.MODULE in described else {}
-    )
-    return {
-        **{name: dataclasses.asdict(part) for name, part in parts.items()},
-        "data": {"source": place, **dataclasses.asdict(data)},
-        **model,
-        **({"networks": described} if described else {}),
-        "task": {"name": config["task"]["name"], **fields},
-        "seed": data.seed,
-        "precision": config.get("precision", sections.PRECISION),
-        "mesh": dict(mesh.shape),
-    }
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

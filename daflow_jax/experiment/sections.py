@@ -135,10 +135,20 @@ def _listed(kind: type, listed: Any, name: str) -> tuple[Any, ...]:
     return tuple(section(kind, {entry: values}, entry) for entry, values in pairs)
 
 
+def entry_kind(kind: type, field: str) -> type | None:
+    """Returns the dataclass that a field of a section's dataclass lists, None if it lists none."""
+    for name, (listing, entry) in LISTS.items():
+        if SETTINGS[name] is kind and listing == field:
+            return entry
+    return None
+
+
 def data(config: Mapping[str, Any], seed: int) -> tuple[settings.DataConfig, str]:
     """Returns the settings of the clips, and where they are made: "host" or "device"."""
     values = mapping(config.get("data", {}), "config.data")
     source = values.pop("source", "host")
+    if not isinstance(source, str):
+        raise errors.UserError("config.data.source", f"is {source!r}", "Write host or device")
     scene = section(scenes.SceneConfig, {"data.scene": values.pop("scene", {})}, "data.scene")
     degrade = section(settings.DegradeConfig, config, "degrade")
     given = {"scene": scene, "degrade": degrade, "seed": seed}

@@ -10,11 +10,21 @@ from daflow_jax.train import checkpoint
 from daflow_jax.train import export as exports
 
 
+def find(path: str) -> None:
+    """Raises UserError for weights that are not on this machine; reads none."""
+    if not _is_workdir(path):
+        pretrained.resolve(path)
+
+
+def _is_workdir(path: str) -> bool:
+    return (Path(path) / "checkpoints").is_dir()
+
+
 def load_variables(path: str, networks: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the variables of a workdir's newest checkpoint, or of a model folder or name, laid
     out as the run's first network holds them.
     """
-    if (Path(path) / "checkpoints").is_dir():
+    if _is_workdir(path):
         variables = checkpoint.load_variables(Path(path))
     else:
         variables = pretrained.load(pretrained.resolve(path)).variables

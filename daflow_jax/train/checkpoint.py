@@ -3,11 +3,14 @@ them.
 
 Layout of WORKDIR/checkpoints/000012000/: `state` holds the arrays of a TrainState under flat names
 ("params/fnet/conv1/kernel"), `meta` a JSON object with shape, dtype and checksum of each, the data
-position, the configuration and the versions. All processes of a run write and read together.
+position, the configuration, the versions, and a checksum of all of that. All processes of a run
+write and read together.
 """
 
 import contextlib
+import hashlib
 import importlib.metadata
+import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator
@@ -25,7 +28,10 @@ from daflow_jax.sharding import processes
 from daflow_jax.train import checksum
 from daflow_jax.train import state as states
 
-FORMAT = 2
+FORMAT = 3  # 2 had no checksum of its meta, and is read all the same
+
+SEAL = "meta_sha256"
+UNSEALED = "nothing guards the names in its meta"
 
 
 class Damaged(Exception):
@@ -48,6 +54,7 @@ class Checkpoints:
         leaves = _flat(state)
         table = describe(leaves)
         meta = {"format": FORMAT, "step": step, "leaves": table, "versions": versions(), **meta}
+        meta = sealed(meta)
         args = ocp.args.Composite(state=ocp.args.PyTreeSave(leaves), meta=ocp.args.JsonSave(meta))
         with self._writing():
             self._manager.save(step, args=args, force=True)
@@ -65,7 +72,10 @@ class Checkpoints:
         with _reader(self._directory) as reader:
             for step in steps:
                 try:
-                    return _read(reader, self._directory, step, like)
+                    state, meta = _read(reader, self._directory, step, like)
+                    if SEAL not in meta:
+                        self._log(f"checkpoint {step:09d} is of an older version: {UNSEALED}")
+                    return state, meta
                 except Damaged as error:
                     self._set_aside(step, str(error))
         if steps:
@@ -161,6 +171,13 @@ def verify(leaves: dict[str, Any], table: dict[str, dict]) -> None:
         raise Damaged(f"{len(bad)} of {len(leaves)} arrays fail their checksum, first {bad[0]}")
 
 
+def sealed(meta: dict[str, Any]) -> dict[str, Any]:
+    """Returns the meta as JSON keeps it, with the sha256 of all its other fields."""
+    plain = json.loads(json.dumps({name: meta[name] for name in meta if name != SEAL}))
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return {**plain, SEAL: hashlib.sha256(text.encode()).hexdigest()}
+
+
 def versions() -> dict[str, str]:
     """Returns the versions of what wrote a checkpoint."""
     names = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -201,8 +218,11 @@ def _read_meta(manager, step):
         found = meta["format"]
     except Exception as error:  # noqa: BLE001 - whatever the reader meets, the step cannot be used
         raise Damaged(_brief(error)) from error
-    if found != FORMAT:
-        rule = f"has format {found}; this version reads {FORMAT}"
+    if SEAL in meta or found == FORMAT:
+        if meta != sealed(meta):
+            raise Damaged("its meta fails its checksum")
+    if found not in (2, FORMAT):
+        rule = f"has format {found}; this version reads 2 and {FORMAT}"
         raise errors.UserError(f"checkpoint {step:09d}", rule, "Start from its export/last folder")
     return meta
 

@@ -19,7 +19,14 @@ from daflow_jax.train import recorder as recorders
 from daflow_jax.train import state as states
 from daflow_jax.train import workdir as workdirs
 from daflow_jax.train import writer as writers
-from daflow_jax.train.setup import Experiment, abstract_state, first_state, make_step, work
+from daflow_jax.train.setup import (
+    Experiment,
+    abstract_state,
+    check_sources,
+    first_state,
+    make_step,
+    work,
+)
 
 RUN_AHEAD = 2  # steps that may be queued on the device before the host waits [choice]
 
@@ -33,6 +40,8 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> int:
     steps whose loss was not finite.
     """
     folder = Path(workdir).absolute()
+    if not any(folder.glob("checkpoints/*")):
+        check_sources(experiment)  # before anything is compiled, or left in a new folder
     with contextlib.ExitStack() as stack:
         done = processes.on_main(lambda: _claim(stack, folder, experiment))
         if done is not None and done >= experiment.train.steps:
@@ -57,7 +66,7 @@ def _claim(stack: contextlib.ExitStack, folder: Path, experiment: Experiment) ->
     """Returns the step at which the run in `folder`, now ours, was done."""
     folder.mkdir(parents=True, exist_ok=True)
     stack.enter_context(workdirs.hold(folder))
-    workdirs.bind(folder, experiment.config)
+    workdirs.bind(folder, experiment.config, experiment.filled)
     return workdirs.done_step(folder)
 
 

@@ -75,6 +75,8 @@ class Experiment:
     checkpoint: CheckpointConfig = CheckpointConfig()
     log: writers.LogConfig = writers.LogConfig()
     load: Callable[[str], Any] = checkpoints.load_variables  # what init_from names
+    find: Callable[[str], None] = lambda path: None  # raises UserError where there is nothing
+    filled: Callable[[dict[str, Any]], dict[str, Any]] = dict  # an older record, with defaults
     save: exports.Saver | None = None  # writes model folders
     compute: DTypeLike = np.float32  # of the matrix products, for the utilisation of the devices
 
@@ -129,6 +131,13 @@ def _create(experiment):
     init_key, run_key = jax.random.split(jax.random.key(experiment.seed))
     variables = experiment.task.init(init_key, experiment.example)
     return states.create(variables, run_key, experiment.optimizer, experiment.partition)
+
+
+def check_sources(experiment: Experiment) -> None:
+    """Raises UserError for weights to start from that are not there."""
+    for source in initial.parse(experiment.checkpoint.init_from):
+        if source.path != initial.RANDOM:
+            experiment.find(source.path)
 
 
 def first_state(experiment: Experiment, like, log: Callable[[str], None]) -> states.TrainState:

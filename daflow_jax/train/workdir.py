@@ -4,13 +4,15 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from daflow_jax import errors
+from daflow_jax.io import json_file
 from daflow_jax.sharding import processes
 
 # Sections that may change between runs in one workdir; of "train" only the batch is bound.
@@ -58,13 +60,23 @@ def _holder(workdir: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def bind(workdir: Path, config: Mapping[str, Any]) -> None:
+def bind(
+    workdir: Path,
+    config: Mapping[str, Any],
+    filled: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> None:
     """Ties `workdir` to `config` (config.json), or raises UserError listing the fields that
     changed.
+
+    Args:
+        filled: older config.json -> the same with the defaults of fields that it lacks, which are
+            younger than it.
     """
     path = Path(workdir) / "config.json"
     if path.exists():
-        changed = differences(json.loads(path.read_text()), _plain(config))
+        remedy = "Take a new workdir, or copy the file again"
+        old = json_file.read_object(path, remedy).values
+        changed = differences(_plain(filled(old)), _plain(config))
         if changed:
             rule = "the run was started with another configuration: " + "; ".join(changed)
             flag = f"--config.checkpoint.init_from={workdir}"
@@ -113,7 +125,13 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
 def done_step(workdir: Path) -> int | None:
     """Returns the last step of a finished run, None while it is not finished."""
     path = Path(workdir) / "done"
-    return int(path.read_text()) if path.exists() else None
+    if not path.exists():
+        return None
+    text = path.read_text(errors="replace").strip()
+    if not re.fullmatch(r"[0-9]{1,12}", text):
+        rule = f"holds {text[:20]!r}, not the number of a step"
+        raise errors.UserError(path, rule, "Delete it, then run the same command again")
+    return int(text)
 
 
 def mark_done(workdir: Path, step: int) -> None:

@@ -1,5 +1,7 @@
 """Checkpoints: whole round trip, other meshes, damage, and what does not fit."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -66,6 +68,33 @@ def test_damaged_newest_checkpoint_falls_back_with_a_note(saved, damage):
     assert (
         "checkpoint 000000002 is damaged" in notes[0] and (workdir / "damaged/000000002").exists()
     )
+
+
+def _rewrite(workdir, change):
+    for file in workdir.glob("checkpoints/*/meta/metadata"):
+        file.write_bytes(change(file.read_bytes()))
+
+
+def test_a_flipped_name_is_damage_and_no_other_configuration(saved):
+    workdir, _ = saved
+    _rewrite(workdir, lambda raw: raw.replace(b"params/mix/kernel", b"params/mix/kernem"))
+    with pytest.raises(errors.UserError, match="every checkpoint is damaged"):
+        _restore(workdir)
+    assert (workdir / "damaged/000000001").exists()
+
+
+def test_a_checkpoint_without_the_checksum_of_its_meta_is_read_and_said(saved):
+    workdir, _ = saved
+
+    def older(raw):
+        meta = json.loads(raw)
+        del meta[checkpoint.SEAL]
+        return json.dumps(meta | {"format": 2}).encode()
+
+    _rewrite(workdir, older)
+    notes = []
+    assert _restore(workdir, notes)[1]["step"] == 2
+    assert notes == ["checkpoint 000000002 is of an older version: " + checkpoint.UNSEALED]
 
 
 def test_every_checkpoint_damaged_is_an_error(saved):
