@@ -1,6 +1,7 @@
 """The command `daflow`: one module a verb, imported only when it is asked for."""
 
 import argparse
+import errno
 import importlib
 import signal
 import sys
@@ -25,6 +26,7 @@ COMMANDS = {  # verb: (module, one line)
     "export": ("export", "save a fixed-size function as StableHLO for serving"),
     "convert": ("convert", "flow file formats; published PyTorch weights to a model folder"),
 }
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,22 +53,37 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code of one command line."""
+    from daflow_jax.cli import console
+
     argv = list(sys.argv[1:] if argv is None else argv)
     if hasattr(signal, "SIGTERM"):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    console.prepare()
     args = _parser(argv).parse_args(argv)
     if args.command is None:
         _parser([]).print_help()
         return 2
     try:
-        return args.module.run(args)
+        code = _run(args)
+        console.flush()
+        return code
     except KeyboardInterrupt:
         print("daflow: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever reads, as `head` does, has enough
+        console.abandon_stdout()
+        return 141
     except Exception as error:  # the border: every failure becomes a line and an exit code
         if getattr(args, "debug", False):
             raise
         return _report(error)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from daflow_jax.cli import sources
+
+    with sources.reading(args):
+        return args.module.run(args)
 
 
 def _parser(argv: Sequence[str]) -> Parser:
@@ -91,19 +108,26 @@ def _parser(argv: Sequence[str]) -> Parser:
 
 
 def _report(error: Exception) -> int:
+    from daflow_jax.cli import console
+
     if isinstance(error, errors.UserError):
-        print(f"daflow: error: {error}", file=sys.stderr)
+        console.error(str(error))
         return error.code
     if isinstance(error, OSError) and error.filename and error.strerror:
-        print(f"daflow: error: {error.filename}: {error.strerror}.", file=sys.stderr)
-        return 3 if error.errno == 28 else 2
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="daflow-", suffix=".log", delete=False, encoding="utf-8"
-    ) as log:
-        traceback.print_exception(error, file=log)
+        console.error(errors.one_line(f"{error.filename}: {error.strerror}."))
+        return 3 if error.errno in _FULL else 2
     first = (str(error).splitlines() or [""])[0]
-    print(
-        f"daflow: error: unexpected {type(error).__name__}: {first}. Details: {log.name}.",
-        file=sys.stderr,
-    )
+    console.error(f"unexpected {type(error).__name__}: {first}.{_log(error)}")
     return 1
+
+
+def _log(error: Exception) -> str:
+    """Returns where the traceback was written; nothing where no file can be."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="daflow-", suffix=".log", delete=False, encoding="utf-8"
+        ) as log:
+            traceback.print_exception(error, file=log)
+    except OSError:
+        return " Details: --debug."
+    return f" Details: {log.name}."

@@ -57,9 +57,7 @@ def _add_model(group):
     group.add_argument(
         "--model", metavar="NAME|DIR", required=True, help="a restorer or a DA-Flow model"
     )
-    group.add_argument(
-        "--device", metavar="NAME", default="auto", help="auto, cpu, gpu, tpu (auto)"
-    )
+    options.add_device(group, precision=False)
     group.add_argument(
         "--blocks", default="taps", metavar="LIST", help="taps, all, or numbers: 1,3 (taps)"
     )

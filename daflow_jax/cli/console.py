@@ -1,13 +1,61 @@
 """What a person sees while a command works: notes and progress on stderr."""
 
+import contextlib
+import os
 import sys
 import time
 from types import TracebackType
 
+from daflow_jax import errors
+
+
+def prepare() -> None:
+    """Makes the streams safe: closed ones lead nowhere, and a character that a terminal cannot show
+    is written as an escape."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:  # else the next file that is opened becomes the stream
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def flush() -> None:
+    """Writes out what was printed; a stdout that takes no more is a `UserError`."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as caught:
+        abandon_stdout()
+        raise full(caught) from caught
+
+
+def full(caught: OSError) -> errors.UserError:
+    """Returns the refusal of an error met while printing."""
+    reason = (caught.strerror or str(caught)).lower()
+    return errors.UserError("standard output", f"cannot be written ({reason})", "Free it", 3)
+
+
+def abandon_stdout() -> None:
+    """Lets what was not written go, so that nothing complains when the program ends."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
 
 def error(line: str) -> None:
     """Writes what is wrong, as every refusal is written."""
-    print(f"daflow: error: {line}", file=sys.stderr, flush=True)
+    _say(f"daflow: error: {line}")
+
+
+def _say(line: str, end: str = "\n") -> None:
+    with contextlib.suppress(OSError):  # whoever reads stderr is gone; the work goes on
+        print(line, end=end, file=sys.stderr, flush=True)
 
 
 class Console:
@@ -19,7 +67,7 @@ class Console:
     def note(self, line: str, end: str = "\n") -> None:
         """Writes one line, or a part of one."""
         if not self.quiet:
-            print(line, end=end, file=sys.stderr, flush=True)
+            _say(line, end)
 
 
 class Progress:

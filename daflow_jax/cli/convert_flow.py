@@ -10,7 +10,7 @@ import numpy as np
 from daflow_jax import errors
 from daflow_jax.cli import options
 from daflow_jax.io import flow as flow_files
-from daflow_jax.io import image, natural
+from daflow_jax.io import image, natural, protected
 
 
 def add_parser(subparsers) -> None:
@@ -30,7 +30,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument("target", metavar="B", help="file to write, or folder with --to")
     parser.add_argument("--to", metavar="EXT", help="format of a folder's results, e.g. png")
     parser.add_argument(
-        "--scale", type=float, default=1.0, metavar="S", help="multiply the flow (1)"
+        "--scale", type=options.number(), default=1.0, metavar="S", help="multiply the flow (1)"
     )
     parser.add_argument(
         "--valid-from",
@@ -51,6 +51,10 @@ def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing every file: 5 if some of a folder failed."""
     plan = _plan(Path(args.source), Path(args.target), args.to)
     done, failures = [], []
+    masks = [] if args.valid_from.lower() in ("nan", "zero") else [Path(args.valid_from)]
+    inputs = protected.known([*(source for source, _ in plan), *masks])
+    for _, target in plan:
+        protected.refuse(target, inputs)
     for source, target in plan:
         if target.exists() and args.skip_existing:
             continue

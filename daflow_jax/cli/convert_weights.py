@@ -63,11 +63,15 @@ def add_parser(kinds: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing the folder."""
     from daflow_jax import pretrained
+    from daflow_jax.io import protected
     from daflow_jax.pretrained import published
 
     out = Path(args.folder)
     if (out / pretrained.CONFIG).exists() and not args.overwrite:
         raise errors.UserError(out, "holds a model", "Pass --overwrite or another folder")
+    inputs = [args.file, *(file for c in companions() for file in getattr(args, c.name))]
+    if any(protected.identity(file) == protected.identity(out) for file in inputs if out.exists()):
+        raise errors.UserError(out, "is an input; it would be overwritten", "Choose another folder")
     talk = console.Console(args.quiet)
     job = published.prepare(
         published.Request(
@@ -79,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
         )
     )
     talk.note(f"{job.arch}: {job.coverage()}")
-    published.convert(job, out, name=args.name)
+    with protected.protecting(_files(inputs)):
+        published.convert(job, out, name=args.name)
     report = job.report()
     if args.json:
         print(json.dumps(report))
@@ -96,6 +101,12 @@ def companions() -> list[Any]:
 
     known = {c.name: c for arch in published.architectures().values() for c in arch.companions}
     return list(known.values())
+
+
+def _files(inputs):
+    """Yields files, those in folders as well."""
+    for path in map(Path, inputs):
+        yield from path.iterdir() if path.is_dir() else [path]
 
 
 def _override(text):

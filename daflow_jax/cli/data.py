@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from daflow_jax import errors
-from daflow_jax.cli import console, label, options
+from daflow_jax.cli import console, label, options, sources
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -48,7 +48,7 @@ def _add_check(kinds: argparse._SubParsersAction) -> None:
     parser.add_argument("--worst", type=options.at_least(0), default=5, help="pictures (5)")
     parser.add_argument(
         "--max-suspect",
-        type=float,
+        type=options.number(0, 1),
         default=0.05,
         metavar="SHARE",
         help="exit 4 if more of the flows do not fit their frames (0.05)",
@@ -81,6 +81,7 @@ def _add_shared(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("--limit", type=options.at_least(1), metavar="N", help=text)
     text = "count broken clips and go on without them"
     parser.add_argument("--skip-bad", action="store_true", help=text)
+    sources.add_reading(parser, video=False)
     options.add_common(parser, out)
 
 

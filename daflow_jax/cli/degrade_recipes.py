@@ -93,7 +93,7 @@ class Recipes:
         self.done[name] = json.loads(recipe.to_json())
         if error is not None:
             self.partly = True
-            rule = f"{error.rule.rstrip('.')}; the frames before it stay"
+            rule = f"{error.rule.rstrip('.')}; the other frames were written"
             self.fail(name, errors.UserError(error.where, rule, error.remedy))
         self.save()
 

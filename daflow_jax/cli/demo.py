@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
     begun = time.monotonic()
     degradation = _degradation(args)
+    _refuse_others(Path(args.out))
     options.start(args)
     log = console.Console(args.quiet)
     model = options.load(args, args.model, log.note)
@@ -76,6 +77,14 @@ def run(args: argparse.Namespace) -> int:
     if args.open:
         _open(picture)
     return 0
+
+
+def _refuse_others(out: Path) -> None:
+    """Raises UserError if frames lie in `out` that no demo wrote."""
+    names = [f"{stem}{index}.png" for stem in ("clean", "frame") for index in (1, 2)]
+    there = [out / name for name in names if (out / name).exists()]
+    if there and not (out / "summary.json").is_file():
+        raise errors.UserError(there[0], "exists, and no demo wrote it", "Choose another --out")
 
 
 def _degradation(args):

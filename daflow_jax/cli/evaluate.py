@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from daflow_jax import errors
-from daflow_jax.cli import call_options, options
+from daflow_jax.cli import call_options, options, sources
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -29,6 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         ),
     )
     parser.add_argument("pairs", nargs="+", metavar="PAIRS", help="folders of pairs, or clips")
+    sources.add_reading(parser, video=False)
     options.add_common(parser, "daflow_eval")
     options.add_model(parser, many=True)
     call_options.add(parser.add_argument_group("models that restore"), "restoration")
@@ -66,10 +67,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--init", choices=("zero", "warm"), default="zero", help="start of each pair (zero)"
     )
-    parser.add_argument("--max-epe", type=float, metavar="PX", help="exit 4 if the first is worse")
+    parser.add_argument(
+        "--max-epe", type=options.number(0), metavar="PX", help="exit 4 if the first is worse"
+    )
     parser.add_argument(
         "--min-epe-drop",
-        type=float,
+        type=options.number(-1e6, 1),
         metavar="SHARE",
         help="exit 4 unless the first method's EPE is this share below the second's",
     )
@@ -118,7 +121,7 @@ def _kind(name: str) -> str:
 def refuse(args: argparse.Namespace, names: tuple[str, ...], rule: str, remedy: str) -> None:
     """Raises UserError for the first of these options that the command line gives."""
     for name in names:
-        if getattr(args, name):
+        if getattr(args, name) not in (None, False, "", []):
             raise errors.UserError("--" + name.replace("_", "-"), rule, remedy)
 
 

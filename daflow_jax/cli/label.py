@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from daflow_jax import errors
-from daflow_jax.cli import call_options, console, options
+from daflow_jax.cli import call_options, console, options, sources
 
 ITERS = 20  # refinement steps of labels (DA-Flow, appendix A)
 _OCCLUSION = {"rule": "|f + b|^2 > a (|f|^2 + |b|^2) + c", "a": 0.01, "c": 0.5}
@@ -43,6 +43,7 @@ def add_kind(kinds: argparse._SubParsersAction, layout_help: str) -> None:
     )
     text = "count broken clips and go on without them"
     parser.add_argument("--skip-bad", action="store_true", help=text)
+    sources.add_reading(parser, video=False)
     options.add_common(parser, "daflow_labels")
     options.add_model(parser)
     options.add_layout(parser)
@@ -116,12 +117,14 @@ def _record(args, model) -> dict[str, Any]:
         "max_size": args.max_size,
         "precision": model.precision,
         "seed": model.seed,
+        **({"stored_orientation": True} if args.stored_orientation else {}),
     }
 
 
 def _label(out: Path, clip, model, settings, report: dict[str, Any]) -> None:
     """Writes the labels of a clip that has none yet, and counts."""
     from daflow_jax.datasets import labels
+    from daflow_jax.io import protected
     from daflow_jax.predict.flow import consistency
 
     if labels.is_done(out, clip):
@@ -129,7 +132,7 @@ def _label(out: Path, clip, model, settings, report: dict[str, Any]) -> None:
         return
     clip.check()
     clean = _clean(clip)
-    with labels.writing(out, clip) as writer:
+    with protected.protecting(clean.frames), labels.writing(out, clip) as writer:
         stream = model.stream(
             clean.pictures(), warm_start=False, bidirectional=True, where=clip.name, **settings
         )

@@ -65,7 +65,7 @@ class Manifest:
             return
         if error is not None:
             counted, word = self._counts
-            rule = f"{error.rule.rstrip('.')}; {entry[counted]} {word} before it stay"
+            rule = f"{error.rule.rstrip('.')}; {entry[counted]} {word} were written"
             kept = errors.UserError(error.where, rule, error.remedy, 5)
             self._fail(sequence, kept, entry["outputs"])
         else:

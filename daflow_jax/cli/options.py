@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any
 
-from daflow_jax import DEFAULT_MODEL
+from daflow_jax import DEFAULT_MODEL, errors
 from daflow_jax.cli import call_options, values
 from daflow_jax.cli.values import LONGEST, at_least, mesh, number, size, width_by_height
 from daflow_jax.models.entry import Kind
@@ -41,14 +41,16 @@ def add_keep(parser: argparse.ArgumentParser) -> None:
     keep.add_argument("--skip-existing", action="store_true", help="keep them, compute the rest")
 
 
-def add_device(parser: argparse._ActionsContainer) -> None:
-    """Adds where and in which number format the network runs."""
+def add_device(parser: argparse._ActionsContainer, precision: bool = True) -> None:
+    """Adds where and, with `precision`, in which number format the network runs."""
     parser.add_argument(
         "--device",
         metavar="NAME",
         default=os.environ.get("DAFLOW_DEVICE", "auto"),
         help="auto, cpu, gpu, tpu, or one by number: cuda:1 (auto)",
     )
+    if not precision:
+        return
     parser.add_argument(
         "--precision",
         choices=("fp32", "bf16"),
@@ -119,13 +121,27 @@ def start(args: argparse.Namespace) -> None:
                 "GPU memory is taken as needed (XLA_PYTHON_CLIENT_PREALLOCATE=false)",
                 file=sys.stderr,
             )
-    import jax
-
+    jax = _jax()
     from daflow_jax import pretrained
+    from daflow_jax.predict import environment
 
+    environment.check()
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(pretrained.cache_root() / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+def _jax() -> Any:
+    """Returns the module; a variable that it does not take is a `UserError`."""
+    try:
+        import jax
+    except ValueError as error:
+        said = str(error)
+        named = (key for key in os.environ if key.startswith("JAX_"))
+        variable = next((key for key in named if key.lower() in said.lower()), "JAX_*")
+        where = f"{variable}={os.environ.get(variable, '...')}"
+        raise errors.UserError(where, "is not a value that JAX takes", "Unset it") from error
+    return jax
 
 
 def load(args: argparse.Namespace, name: str, log: Any, kind: Kind = "flow") -> Any:

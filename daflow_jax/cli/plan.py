@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from daflow_jax import errors
 from daflow_jax.cli import console, options
@@ -26,7 +25,7 @@ def add_parser(subparsers) -> None:
             "daflow plan --config configs/daflow/flow_base.py --topology v6e:4x4 "
             "--config.train.batch_size=64",
             "daflow plan --config configs/daflow/flow_base.py --topology v5e:4x4 "
-            "--predict 1080x1920 --mesh data=2,seq=8 --json plan.json",
+            "--predict 1080x1920 --mesh data=2,seq=8 --out plan.json",
         ),
     )
     parser.takes_config = True
@@ -52,7 +51,8 @@ def add_parser(subparsers) -> None:
     parser.add_argument(
         "--timeout", type=options.at_least(1), default=3600, metavar="S", help="of one mesh (3600)"
     )
-    parser.add_argument("--json", metavar="FILE", help="write the plans there as well")
+    parser.add_argument("--out", metavar="FILE", help="write the plans there as well, as JSON")
+    parser.add_argument("--json", action="store_true", help="plans as one JSON list on stdout")
     parser.add_argument("--quiet", action="store_true", help="errors only on stderr")
     parser.add_argument("--debug", action="store_true", help="traceback on errors")
 
@@ -60,8 +60,11 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Returns 0 if a mesh fits, else 4, after printing what each needs."""
     from daflow_jax.experiment import config_file
+    from daflow_jax.io import atomic, protected
     from daflow_jax.plan import meshes, report, topology, trial
 
+    if args.out:
+        protected.refuse(args.out, protected.known([args.config]))
     target = topology.parse(args.topology)
     config = config_file.read(args.config, args.overrides)
     batch = config.train.batch_size
@@ -72,13 +75,16 @@ def run(args: argparse.Namespace) -> int:
         job = trial.Job(args.config, args.overrides, args.topology, mesh, args.predict, args.frames)
         talk.note(f"compiling for {args.topology}, {meshes.text(mesh)} ...")
         reports.append(trial.run(job, args.timeout))
-        if args.json:  # after each: one more may take an hour
-            Path(args.json).write_text(json.dumps(reports, indent=1))
+        if args.out:  # after each: one more may take an hour
+            atomic.write_text(args.out, json.dumps(reports, indent=1))
     if all("refused" in one for one in reports):  # it is the configuration
         raise errors.UserError(*reports[0]["refused"])
+    chosen = report.best(reports)
+    if args.json:
+        print(json.dumps(reports))
+        return 0 if chosen is not None else 4
     print(f"{report.program(reports[0])} on {args.topology}: {target.devices} devices")
     print(report.table(reports))
-    chosen = report.best(reports)
     if chosen is not None:
         print(report.details(chosen))
     print(report.advice(reports))

@@ -6,6 +6,7 @@ from typing import Any
 
 from daflow_jax import errors, models, pretrained
 from daflow_jax.export import slim as slims
+from daflow_jax.io import protected
 
 
 def write(
@@ -27,6 +28,10 @@ def write(
         defaults: how the new folder runs unless asked otherwise, over the old one's.
     """
     source = pretrained.resolve(model)
+    there = protected.identity(out)
+    if there is not None and there == protected.identity(source):
+        rule = "is the model that is read; it would be overwritten"
+        raise errors.UserError(out, rule, "Choose another --out")
     loaded = pretrained.load(source)
     flat = pretrained.flatten(loaded.variables)
     config, meta = loaded.config, loaded.meta

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import jax
 
 from daflow_jax import errors
+from daflow_jax.predict import environment
 from daflow_jax.predict.placement import Placement, spread
 
 _PLATFORMS = ("auto", "cpu", "gpu", "cuda", "rocm", "tpu")
@@ -20,6 +21,7 @@ def place(device: str, mesh: Mapping[str, int] | None = None) -> Placement:
 def find_device(name: str = "auto") -> jax.Device:
     """Returns the device called "auto", "cpu", "gpu", "tpu" or one by number, "cuda:1"."""
     platform, index = _parsed(name)
+    environment.check()
     if platform == "auto":
         return jax.devices()[0]
     try:

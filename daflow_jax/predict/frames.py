@@ -16,7 +16,7 @@ def as_frames(frames: Any, where: str = "frames") -> np.ndarray:
     Takes uint8, uint16 or float in [0, 1]; grey (..., h, w, 1) is repeated, alpha is dropped. A
     missing channel axis must be added by the caller. Anything else raises UserError.
     """
-    frames = np.asarray(frames)
+    frames = _array(frames, where)
     _check_form(frames, where)
     out = _to_unit(frames, where)
     if out.shape[-1] == 4:
@@ -31,7 +31,12 @@ def as_clip(frames: Any) -> np.ndarray | list[np.ndarray]:
     Takes one array (t, h, w, c) or (t, h, w), or a sequence of frames (h, w, c) or (h, w).
     """
     if isinstance(frames, tuple | list):
-        frames = [_with_channels(np.asarray(frame), 2) for frame in frames]
+        frames = [_with_channels(_array(frame, "frames"), 2) for frame in frames]
+        if not frames:
+            raise errors.UserError("frames", "there are none", "Pass two or more")
+        if any(frame.ndim != 3 for frame in frames):
+            rule = f"a list or tuple of arrays {frames[0].shape}; it holds frames (h, w, 3)"
+            raise errors.UserError("frames", rule, "Pass clips one after the other")
         for frame in frames:
             _check_form(frame, "frames")
         shapes = sorted({f"{frame.shape[1]}x{frame.shape[0]}" for frame in frames})
@@ -39,7 +44,11 @@ def as_clip(frames: Any) -> np.ndarray | list[np.ndarray]:
             rule = f"sizes {' and '.join(shapes)}; frames share a size"
             raise errors.UserError("frames", rule, "Resize them")
     else:
-        frames = _with_channels(np.asarray(frames), 3)
+        frames = _array(frames, "frames")
+        if frames.ndim == 3 and frames.shape[-1] in (1, 3, 4):
+            rule = f"one frame only, of shape {frames.shape}"
+            raise errors.UserError("frames", rule, "Pass (t, h, w, 3), or a pair as a tuple (a, b)")
+        frames = _with_channels(frames, 3)
         if frames.ndim != 4:
             rule = f"shape {frames.shape} is not (t, h, w, 3)"
             raise errors.UserError("frames", rule, "Pass a pair as a tuple (a, b)")
@@ -64,6 +73,20 @@ def same_size(shape: Sequence[int], first: Sequence[int], where: str) -> None:
             "sequence share a size"
         )
         raise errors.UserError(where, rule, "Resize or split the sequence")
+
+
+def _array(frames: Any, where: str) -> np.ndarray:
+    """Returns an array; bfloat16 and the like, which NumPy does not know, become float32."""
+    try:
+        frames = np.asarray(frames)
+    except ValueError as error:  # lists of unequal lengths
+        raise errors.UserError(where, f"are no array ({error})", "Stack them") from None
+    if frames.dtype.kind == "V" and frames.dtype.names is None and hasattr(frames.dtype, "type"):
+        try:
+            return frames.astype(np.float32)
+        except (TypeError, ValueError):
+            return frames
+    return frames
 
 
 def _with_channels(frames, least):

@@ -1,5 +1,7 @@
 """How much memory a compiled program takes and how much the device has left."""
 
+from pathlib import Path
+
 import jax
 
 
@@ -29,12 +31,52 @@ def available(device: jax.Device) -> int | None:
 
 
 def _host_available() -> int | None:
+    known = [_machine(), *_groups()]
+    return min((free for free in known if free is not None), default=None)
+
+
+def _machine() -> int | None:
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             rows = dict(line.split(":", 1) for line in file)
     except OSError:
         return None
     return int(rows["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in rows else None
+
+
+def _groups(root: Path = Path("/")) -> list[int]:
+    """Returns what every limit of this process's control groups (cgroup v1, v2) leaves, in bytes:
+    that of a container, of a batch job, and of those around them."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        base = root / "sys/fs/cgroup" / ("memory" if controllers else "")
+        here = base / path.strip("/")
+        while True:  # a container often sees its own group as the root, whatever its path says
+            found.append(_left(here, bool(controllers)))
+            if here == base or base not in here.parents:
+                break
+            here = here.parent
+    return [free for free in found if free is not None]
+
+
+def _left(group: Path, first_version: bool) -> int | None:
+    """Returns the bytes that a control group may still take, None without a limit. Cached files
+    that were not read lately make room."""
+    names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    limit, used, cached = names if first_version else ("memory.max", "memory.current", names[2][6:])
+    try:
+        most, now = (int((group / name).read_text()) for name in (limit, used))
+        rows = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no such group, or "max"
+        return None
+    return max(most - now + int(rows.get(cached, 0)), 0)
 
 
 def check(need: int, device: jax.Device, what: str) -> None:

@@ -51,6 +51,7 @@ class Model:
         """
         if precision not in ("fp32", "bf16"):
             raise errors.UserError(f"precision {precision!r}", "is unknown", "Use fp32 or bf16")
+        self._place = {"device": device, "mesh": mesh}
         self.config, self.meta = config, dict(meta or {})
         self.entry = models.entry_of(config)
         self.name = self.meta.get("name", self.entry.family)
@@ -65,6 +66,16 @@ class Model:
             log=log,
         )
         self.options()  # refuses a network that cannot do what its kind does
+
+    def __reduce__(self) -> tuple:
+        """Copies and pickles hold the weights and how they were loaded; what was compiled and what
+        `log` was told are of this process, and of this object."""
+        variables = jax.device_get(self.variables)
+        return _made_again, (type(self), self.config, variables, self.meta, self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        """Returns the keyword arguments that make an equal model."""
+        return {**self._place, "precision": self.precision, "seed": self.seed}
 
     @property
     def device(self) -> jax.Device:
@@ -98,3 +109,7 @@ class Model:
         Raises UserError for one that the model has not, and for values that it does not take.
         """
         return options.chosen(self.config, self.defaults, given, self.name)
+
+
+def _made_again(kind: Any, config: Any, variables: Any, meta: Any, settings: Any) -> Any:
+    return kind(config, variables, meta=meta, **settings)

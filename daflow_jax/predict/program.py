@@ -87,7 +87,8 @@ class Programs:
                 _shared[key] = weakref.ref(program)
             self.peak_bytes = max(self.peak_bytes, program.need)
             self._own[signature] = program
-        return self._own[signature].call(self.variables, self.key, *placed)
+        with jax.disable_jit(False):  # compiled functions do not run where JAX_DISABLE_JIT says so
+            return self._own[signature].call(self.variables, self.key, *placed)
 
     def put(self, x: Any) -> jax.Array:
         """Returns an array, float32 unless it is of a device already, where inputs go."""
@@ -133,7 +134,7 @@ def _build(
     log(f"compiling for {what} ...", end=" ")
     begun = time.perf_counter()
     exact = None if precision is None else jax.default_matmul_precision(precision)
-    with exact or contextlib.nullcontext():
+    with exact or contextlib.nullcontext(), jax.disable_jit(False):
         compiled = jax.jit(function).lower(*arguments).compile()
     seconds = time.perf_counter() - begun
     log(f"{seconds:.1f} s")

@@ -23,7 +23,7 @@ LIFT = ["plan", "--config", "configs/daflow/lift.py"]
 def test_command_compiles_the_step_and_names_the_mesh(tmp_path, capsys):
     file = tmp_path / "plan.json"
     meshes_ = ["--mesh", "fsdp=4", "--mesh", "data=3"]
-    code = cli.main([*LIFT, "--topology", "cpu:4", *meshes_, "--json", str(file), *SMALL])
+    code = cli.main([*LIFT, "--topology", "cpu:4", *meshes_, "--out", str(file), *SMALL])
     out, err = capsys.readouterr()
     assert code == 0 and "compiling for cpu:4, fsdp=4" in err
     assert "all-gather over fsdp" in out and "most headroom: fsdp=4" in out
@@ -117,7 +117,7 @@ def test_a_tpu_slice_that_is_not_there(tmp_path, capsys, predict):
     file = tmp_path / "plan.json"
     config = "configs/daflow/flow.py" if predict else "configs/daflow/lift.py"
     more = ["--mesh", "data=2,seq=2", "--config.precision=bf16_mixed", *predict]
-    command = ["plan", "--config", config, "--topology", "v5e:2x2", "--json", str(file)]
+    command = ["plan", "--config", config, "--topology", "v5e:2x2", "--out", str(file)]
     assert cli.main([*command, *more, *([] if predict else SMALL)]) == 0
     (found,) = json.loads(file.read_text())
     assert found["memory"]["limit"] == 15.75 * 2**30 > found["memory"]["peak"] > 0

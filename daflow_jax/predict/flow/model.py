@@ -38,6 +38,9 @@ class FlowModel(Model):
         if layout.scales:
             self._check_refines("scales")
 
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings(), "layout": self.layout}
+
     @property
     def iters(self) -> int | None:
         """Refinement steps unless asked otherwise; None of networks without such steps."""
