@@ -19,6 +19,7 @@
 
 Methods are also names of models ("raft-small"), loaded ones (`daflow_jax.load`) and `Method`s.
 `evaluate.run_restoration(clips, methods, degradations)` measures restorers by PSNR and SSIM.
+`results.page("report.html")` writes one HTML file to look at: tables, curves, pairs with a slider.
 """
 
 import importlib

@@ -9,8 +9,8 @@ from daflow_jax.evaluate.page.headline import colour_class
 from daflow_jax.evaluate.page.markup import Markup, joined, tag
 
 _WIDTH, _HEIGHT = 400, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 112, 12, 36  # room around the drawing for words
-_LONGEST = 17  # characters of a name beside its curve
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 118, 12, 36  # room around the drawing for words
+_LONGEST = 14  # characters of a name beside its curve
 _LINE = 14.0  # between names beside curves
 
 

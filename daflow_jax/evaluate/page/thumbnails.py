@@ -59,4 +59,4 @@ def wheel(size: int = 96) -> str:
     outside = np.linalg.norm(flow, axis=-1) > 1
     alpha = np.where(outside, 0, 255).astype(np.uint8)
     _, data = cv2.imencode(".png", np.dstack([picture[..., ::-1], alpha]))
-    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(data.tobytes()).decode()}"
