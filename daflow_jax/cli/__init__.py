@@ -116,6 +116,10 @@ def _report(error: Exception) -> int:
     if isinstance(error, OSError) and error.filename and error.strerror:
         console.error(errors.one_line(f"{error.filename}: {error.strerror}."))
         return 3 if error.errno in _FULL else 2
+    if isinstance(error, OSError) and error.errno in _FULL:  # a file would have a name
+        console.abandon_stdout()
+        console.error(str(console.full(error)))
+        return 3
     first = (str(error).splitlines() or [""])[0]
     console.error(f"unexpected {type(error).__name__}: {first}.{_log(error)}")
     return 1

@@ -53,9 +53,12 @@ def _type(option: CallOption) -> Any:
     def number(text: str) -> Any:
         whole = option.type is int
         pattern = r"-?\d+" if whole else r"-?\d+(\.\d*)?([eE]-?\d+)?"
+        kind, shown = "whole number" if whole else "number", repr(text[:40])
         if not re.fullmatch(pattern, text) or float(text) < option.least:
-            kind = "whole number" if whole else "number"
-            rule = f"{text!r} is not a {kind} from {option.least:g} up"
+            rule = f"{shown} is not a {kind} from {option.least:g} up"
+            raise argparse.ArgumentTypeError(rule)
+        if float(text) > option.most:
+            rule = f"{shown} is not a {kind} from {option.least:g} to {option.most:g}"
             raise argparse.ArgumentTypeError(rule)
         return option.type(text)
 

@@ -57,7 +57,7 @@ class Clip:
                 raise damage[0].error() if damage else errors.UserError(self.name, "no frame")
         if files.note:
             log.note(files.note)
-        return damage[-1].error() if damage else None
+        return sources.damaged(damage)
 
 
 class Pair:

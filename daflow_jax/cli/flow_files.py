@@ -57,14 +57,12 @@ def write(
 
 
 def damage(places: Any, args: argparse.Namespace, log: Any) -> errors.UserError | None:
-    """Returns the error that missing frames are, None where --across-gaps accepts them; says every
-    place but the last."""
-    if not places:
+    """Returns the error that missing frames are, None where --across-gaps accepts them."""
+    if places and args.across_gaps and not places[-1].at_end:
+        for place in places:
+            log.note(f"{place.path}: {place}")
         return None
-    accepted = args.across_gaps and not places[-1].at_end
-    for place in places if accepted else places[:-1]:
-        log.note(f"{place.path}: {place}")
-    return None if accepted else places[-1].error()
+    return sources.damaged(places)
 
 
 def _files(sequence, args) -> outputs.FlowFiles:

@@ -156,7 +156,7 @@ def _sequence(
     }
     if damage:
         entry["damage"] = [str(place) for place in damage]
-    return entry, error or (damage[-1].error() if damage else None)
+    return entry, error or sources.damaged(damage)
 
 
 def _restored(frames: Iterable[Any], model, settings, name) -> Iterator[tuple[np.ndarray, Any]]:

@@ -73,3 +73,17 @@ def note_interlaced(sequence: Any, args: argparse.Namespace, log: console.Consol
         log.note(line)
     if header.interlaced:
         log.note(f"{sequence.paths[0]}: looks interlaced, which spoils flow; try --deinterlace")
+
+
+def damaged(places: Any) -> Any:
+    """Returns the one error of all places where a video lacks frames, None without any."""
+    from daflow_jax import errors
+
+    if not places:
+        return None
+    last = places[-1].error()
+    more = (
+        f" and in {len(places) - 1} more place{'s' * (len(places) > 2)}" if len(places) > 1 else ""
+    )
+    shown = places[-1] if places[-1].at_end else places[0]
+    return errors.UserError(last.where, f"{shown}{more}", last.remedy)

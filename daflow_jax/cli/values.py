@@ -13,7 +13,7 @@ def at_least(least: int, most: int = MOST) -> Callable[[str], int]:
     """Returns an argparse type for whole numbers from `least` up, to `most`."""
 
     def integer(text: str) -> int:
-        if not re.fullmatch(r"-?[0-9]{1,20}", text) or int(text) < least:
+        if not re.fullmatch(r"-?[0-9]{1,1000}", text) or int(text) < least:
             raise _wrong(text, f"is not a whole number from {least} up")
         if int(text) > most:
             raise _wrong(text, f"is not a whole number from {least} to {most}")
@@ -22,7 +22,7 @@ def at_least(least: int, most: int = MOST) -> Callable[[str], int]:
     return integer
 
 
-def number(least: float = -math.inf, most: float = math.inf) -> Callable[[str], float]:
+def number(least: float | int = -math.inf, most: float | int = math.inf) -> Callable[[str], float]:
     """Returns an argparse type for finite numbers of `least` to `most`."""
 
     def real(text: str) -> float:

@@ -13,7 +13,7 @@ Lazy = str  # "package.module:name", imported when it is first used: entries are
 class CallOption(NamedTuple):
     """A keyword of a network's call that a person may set; the command line shows it as a flag.
 
-    name: the keyword, "iters". help: one line for `--help`. least: the smallest number allowed.
+    name: the keyword, "iters". help: one line for `--help`. least, most: the numbers allowed.
     type: of its value, int, float or tuple. files: of tuples of arrays, the names of the files
     that the command line takes, ("TEXT", "POOLED"); they are read as arrays in that order.
     """
@@ -23,6 +23,7 @@ class CallOption(NamedTuple):
     least: float = 1
     type: type = int
     files: tuple[str, ...] = ()
+    most: float = 10_000
 
     @property
     def flag(self) -> str:

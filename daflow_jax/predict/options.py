@@ -69,4 +69,7 @@ def _checked(option: CallOption, value: Any) -> Any:
     if value < option.least:
         rule = f"must be {option.least:g} or more"
         raise errors.UserError(f"{option.name} {value:g}", rule, "Raise it")
+    if not value <= option.most:
+        rule = f"must be {option.most:g} or less"
+        raise errors.UserError(f"{option.name} {value:g}", rule, "Lower it")
     return option.type(value)
