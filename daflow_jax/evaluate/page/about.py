@@ -86,10 +86,10 @@ def _options(own: Mapping[str, Any]) -> Iterator[str]:
 
 def _licences(content: Content) -> Markup:
     known = [tag("li", tag("b", name), f": {text}") for name, text in content.licences.items()]
-    warning = "The page shows frames of the data. " if content.examples else ""
-    text = "What these data say of their terms:" if known else "The data say nothing of them."
-    end = f" {warning}Check the terms before you publish it." if warning else ""
-    return joined(tag("p", f"{text}{end}"), tag("ul", known) if known else None)
+    text = "What the data say of their terms:" if known else "The data do not state their terms."
+    if content.examples:
+        text = f"This page shows frames of the data; check the terms before you publish it. {text}"
+    return joined(tag("p", text), tag("ul", known) if known else None)
 
 
 def _failures(record: Mapping[str, Any]) -> Markup | None:
