@@ -64,8 +64,8 @@ def filled(old: Mapping[str, Any]) -> dict[str, Any]:
 
 def _network(part: Any) -> Any:
     family = part.get("family") if isinstance(part, Mapping) else None
-    known = isinstance(family, str) and family in models.ENTRIES
-    return _filled(models.ENTRIES[family].config, part) if known else part
+    entry = models.ENTRIES.get(family) if isinstance(family, str) else None
+    return _filled(entry.config, part) if entry else part
 
 
 def _filled(kind: type, part: Any, hidden: tuple[str, ...] = ()) -> Any:

@@ -1,7 +1,8 @@
 """A model's weights under the names of another library, as its architecture declares them."""
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +21,15 @@ def libraries() -> tuple[str, ...]:
     return tuple(sorted({name for architecture in known for name in architecture.writes}))
 
 
-def write(model: str | Path, library: str, out: str | Path) -> Path:
-    """Returns the .safetensors file written in the folder `out`, with an example that loads it.
+class File(NamedTuple):
+    """path: of the .safetensors file. ignored: our parameters left out -> why."""
+
+    path: Path
+    ignored: dict[str, str]
+
+
+def write(model: str | Path, library: str, out: str | Path) -> File:
+    """Returns the file written in the folder `out`, beside an example that loads it.
 
     The arrays are float32, in the library's order of axes; counters of its batch norms, which
     inference does not read, are left out.
@@ -30,30 +38,39 @@ def write(model: str | Path, library: str, out: str | Path) -> Path:
     """
     loaded = pretrained.load(pretrained.resolve(model))
     flat = pretrained.flatten(loaded.variables)
-    written = _written(model, loaded.config, library)
-    layout, arrays = {}, []
-    for path, array in flat.items():
+    written, ignored = _written(model, loaded.config, library)
+    arrays: list[tuple[str, np.ndarray]] = []
+    for path in flat.keys() - ignored.keys():
         name, inverse = reverse.name_of(path, written.rules)
-        array = inverse(np.asarray(array, np.float32))
-        layout[name] = np.dtype(np.float32), array.shape
+        array = inverse(np.asarray(flat[path], np.float32))
         arrays.append((name, array))
+    arrays.sort(key=lambda pair: pair[0])
+    layout = {name: (np.dtype(np.float32), array.shape) for name, array in arrays}
     file = Path(out) / f"{written.file}.safetensors"
     safetensors_file.write(file, layout, arrays)
     atomic.write_text(Path(out) / EXAMPLE, written.example)
-    return file
+    return File(file, ignored)
 
 
-def _written(model: str | Path, config: Any, library: str) -> Written:
-    """Returns how the library names this network; it must have a published size."""
+def _written(model: str | Path, config: Any, library: str) -> tuple[Written, dict[str, str]]:
+    """Returns how the library names this network, which must have a published size, and which of
+    our parameters it lacks."""
     entry = models.entry_of(config)
     table = models.loaded(entry.checkpoints) if entry.checkpoints else {}
-    shapes = pretrained.shapes(config)
     fitting = [architecture for architecture in table.values() if library in architecture.writes]
+    shapes = pretrained.shapes(config)
     for architecture in fitting:
-        if any(pretrained.shapes(models.preset(name)) == shapes for name in architecture.presets):
-            return architecture.writes[library]
+        written = architecture.writes[library]
+        lacking = {path: why for path in shapes if (why := _ignored(path, written.ignored))}
+        kept = {path: shape for path, shape in shapes.items() if path not in lacking}
+        if any(pretrained.shapes(models.preset(name)) == kept for name in architecture.presets):
+            return written, lacking
     sizes = ", ".join(name for architecture in fitting for name in architecture.presets)
     rule = f"is a {entry.family} of a size that {library} does not have"
     if not fitting:
         rule = f"is a {entry.family}, which {library} does not have"
     raise errors.UserError(model, rule, f"It has: {sizes}" if sizes else "Use --format stablehlo")
+
+
+def _ignored(path: str, rules: Any) -> str | None:
+    return next((why for pattern, why in rules if re.fullmatch(pattern, path)), None)

@@ -90,11 +90,15 @@ def digest(meta: Mapping[str, Any]) -> str:
 
 
 def check_digest(file: Path, meta: Mapping[str, Any]) -> None:
-    """Raises UserError for fields that are not those that were saved; logs what nothing covers."""
+    """Raises UserError for fields that are not those that were saved."""
     if "config_sha256" in meta and digest(meta) != meta["config_sha256"]:
         rule = "is not what was saved (config_sha256 differs)"
         remedy = "Copy the folder again; if you edited it, remove the line config_sha256"
         raise errors.UserError(file, rule, remedy)
+
+
+def say_uncovered(file: Path, meta: Mapping[str, Any]) -> None:
+    """Logs what no hash covers."""
     missing = {"sha256": "the weights", "config_sha256": "the configuration"}
     missing = {name: part for name, part in missing.items() if name not in meta}
     if missing:

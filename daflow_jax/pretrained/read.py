@@ -59,6 +59,7 @@ def load(path: str | Path) -> LoadedModel:
     _check_digest(files, meta)
     flat = {name: array for file in files for name, array in safetensors_file.read(file).items()}
     _check(files[0], flat, _expected(path / CONFIG, config))
+    description.say_uncovered(path / CONFIG, meta)
     return LoadedModel(config, traverse_util.unflatten_dict(flat, sep="/"), meta)
 
 

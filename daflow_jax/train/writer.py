@@ -83,7 +83,10 @@ class Writer:
             return
         path = self._workdir / "eval" / f"step_{step:09d}.json"
         path.parent.mkdir(exist_ok=True)
-        known = json.loads(path.read_text()) if path.exists() else {"step": step}
+        try:
+            known = json.loads(path.read_text())
+        except (OSError, ValueError):  # there is none, or a killed process left half of one
+            known = {"step": step}
         path.write_text(json.dumps(known | {name: dict(values)}, indent=2) + "\n")
         self.scalars(step, {f"eval/{name}/{key}": value for key, value in values.items()})
 
