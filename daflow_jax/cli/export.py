@@ -1,6 +1,7 @@
-"""`daflow export`: a fixed-size function as StableHLO (JAX alone loads it), or a model folder."""
+"""`daflow export`: a fixed-size function as StableHLO or ONNX, or weights for another use."""
 
 import argparse
+import importlib
 import json
 from pathlib import Path
 
@@ -12,34 +13,46 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the verb and its options."""
     parser = subparsers.add_parser(
         "export",
-        help="save a fixed-size function as StableHLO for serving, or a smaller model folder",
+        help="save a fixed-size function as StableHLO or ONNX, or weights for another use",
         description=(
-            "stablehlo: a folder with the function (weights inside), its signature and an example "
-            "that loads it with JAX alone. folder: a model folder of another dtype, with other "
-            "defaults (--iters, --scales), or with --slim one whose restoration backbone holds "
-            "only what the first denoising step needs."
+            "stablehlo, onnx: a folder with the function (weights inside), its signature and an "
+            "example that loads it with JAX or ONNX Runtime alone. torchvision: the weights of a "
+            "RAFT as a .safetensors file with torchvision's names. folder: a model folder of "
+            "another dtype, with other defaults (--iters, --scales), or with --slim one whose "
+            "restoration backbone holds only what the first denoising step needs."
         ),
         **options.examples(
             "daflow export --size 192x256",
             "daflow export --size 384x512 --batch 4 --iters 8 --out served",
+            "daflow export --size 192x256 --format onnx --out onnx",
+            "daflow export --model my_raft --format torchvision --out weights",
             "daflow export --model my_daflow --format folder --slim --dtype bfloat16 --out small",
         ),
     )
     options.add_common(parser, "daflow_export")
     options.add_model(parser)
-    parser.add_argument("--format", choices=("stablehlo", "folder"), default="stablehlo")
+    from daflow_jax.pretrained import foreign
+
+    formats = (*_FUNCTIONS, "folder", *foreign.libraries())
+    parser.add_argument("--format", choices=formats, default="stablehlo")
     parser.add_argument("--overwrite", action="store_true", help="replace a folder that exists")
-    _add_stablehlo(parser.add_argument_group("stablehlo"))
+    _add_function(parser.add_argument_group("stablehlo and onnx"))
     _add_folder(parser.add_argument_group("folder"))
 
 
-def _add_stablehlo(group):
+_FUNCTIONS = ("stablehlo", "onnx")
+
+
+def _add_function(group):
     group.add_argument("--size", type=options.size, metavar="HxW", help="of frames")
     group.add_argument(
         "--batch", type=options.at_least(1), metavar="N", dest="pairs", help="pairs at once (1)"
     )
     group.add_argument(
-        "--platforms", default="", metavar="LIST", help="of cpu,cuda,rocm,tpu (this machine's)"
+        "--platforms",
+        default="",
+        metavar="LIST",
+        help="of cpu,cuda,rocm,tpu (this machine's); stablehlo",
     )
 
 
@@ -58,36 +71,60 @@ def _add_folder(group):
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after writing the folder."""
-    return _folder(args) if args.format == "folder" else _stablehlo(args)
+    if args.format in _FUNCTIONS:
+        return _function(args)
+    return _folder(args) if args.format == "folder" else _foreign(args)
 
 
-def _stablehlo(args) -> int:
-    from daflow_jax.export import stablehlo
-
+def _function(args) -> int:
+    module = importlib.import_module(f"daflow_jax.export.{args.format}")
     out = Path(args.out)
     if args.size is None:
         raise errors.UserError("--size", "is missing; the function has a fixed one", "Give HxW")
     if args.slim or args.dtype:
         raise errors.UserError("--slim and --dtype", "are of --format folder", "Leave them out")
-    if (out / stablehlo.SIGNATURE).exists() and not args.overwrite:
-        rule, remedy = "exists", "Pass --overwrite or another --out"
-        raise errors.UserError(out / stablehlo.SIGNATURE, rule, remedy)
+    platforms = {}
+    if args.platforms and args.format == "onnx":
+        rule = "is of --format stablehlo; its runtime decides where an ONNX file runs"
+        raise errors.UserError("--platforms", rule, "Leave it out")
+    if args.platforms:
+        platforms = {"platforms": tuple(filter(None, args.platforms.split(",")))}
+    _refuse_existing(out / module.SIGNATURE, args)
     options.start(args)
     model = options.load(args, args.model, console.Console(args.quiet).note)
-    platforms = tuple(filter(None, args.platforms.split(","))) or None
-    made = stablehlo.export(
-        model,
-        args.size,
-        batch=args.pairs or 1,
-        platforms=platforms,
-        **call_options.chosen(args, "flow"),
-    )
+    settings = {**platforms, **call_options.chosen(args, "flow")}
+    made = module.export(model, args.size, batch=args.pairs or 1, **settings)
     made.write(out)
     if args.json:
         print(json.dumps(made.signature))
+        return 0
+    size, platforms = len(made.blob) / 1e6, made.signature.get("platforms", ["ONNX Runtime"])
+    print(f"{out / module.ARTEFACT}: {size:.1f} MB for {', '.join(platforms)}")
+    return 0
+
+
+def _refuse_existing(path: Path, args) -> None:
+    if path.exists() and not args.overwrite:
+        raise errors.UserError(path, "exists", "Pass --overwrite or another --out")
+
+
+def _foreign(args) -> int:
+    from daflow_jax.pretrained import foreign
+
+    out = Path(args.out)
+    if args.slim or args.dtype or args.size:
+        rule = "are not of this format"
+        raise errors.UserError("--slim, --dtype and --size", rule, "Leave them out")
+    _refuse_existing(out / foreign.EXAMPLE, args)
+    file, ignored = foreign.write(args.model, args.format, out)
+    for why in dict.fromkeys(ignored.values()):
+        console.Console(args.quiet).note(f"left out: {why}")
+    size = file.stat().st_size
+    if args.json:
+        record = {"file": str(file), "bytes": size, "format": args.format, "ignored": ignored}
+        print(json.dumps(record))
     else:
-        size, names = len(made.blob) / 1e6, ", ".join(made.signature["platforms"])
-        print(f"{out / stablehlo.ARTEFACT}: {size:.1f} MB for {names}")
+        print(f"{file}: {size / 1e6:.1f} MB; {out / foreign.EXAMPLE} loads it")
     return 0
 
 

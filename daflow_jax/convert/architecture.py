@@ -52,11 +52,13 @@ class Written(NamedTuple):
 
     rules: those of `Architecture.rules` whose names are that library's; `convert.reverse` reads
         them backwards. file: name of the file without its ending. example: Python that loads it.
+    ignored: our parameters that the library's network lacks and its flow does not need.
     """
 
     rules: Sequence[engine.Rule]
     file: str
     example: str
+    ignored: Sequence[engine.Ignored] = ()
 
 
 class Architecture(NamedTuple):

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jax import export as jax_export
 
-from daflow_jax import __version__, errors
+from daflow_jax import errors
+from daflow_jax.export import function
 from daflow_jax.io import atomic
 from daflow_jax.predict import FlowModel
-from daflow_jax.predict.flow import network
 
 ARTEFACT, SIGNATURE, EXAMPLE = "flow.stablehlo", "signature.json", "load_example.py"
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
@@ -70,60 +69,10 @@ def export(
         if name not in PLATFORMS:
             known = errors.nearest(name, PLATFORMS)
             raise errors.UserError(f"--platforms {name}", "is unknown", known)
-    shape = (batch, model.config.frames, *size, 3)
-    function = jax.jit(_function(model, size, options))
-    exported = jax_export.export(function, platforms=platforms)(
-        jax.ShapeDtypeStruct(shape, jnp.float32)
-    )
+    run = jax.jit(function.of(model, size, options))
+    exported = jax_export.export(run, platforms=platforms)(function.frames(model, size, batch))
     blob = bytes(exported.serialize())
-    return Artefact(blob, _signature(model, exported, len(blob), options))
-
-
-def _function(model, size, options):
-    estimator = model.estimator(**options)
-    plan = estimator.plan(size)
-    run = network.whole(model.module, model.programs.place, plan)
-    variables, seed = jax.device_get(model.variables), model.seed
-    arrays = dict(estimator.options.arrays)
-
-    def flow(frames):
-        with jax.default_matmul_precision(model.programs.precision or "default"):
-            flows, _ = run(variables, jax.random.key(seed), frames, None, arrays)
-        return flows[-1, ..., :2]
-
-    return flow
-
-
-def _signature(model, exported, size, options) -> dict[str, Any]:
-    frames, flow = exported.in_avals[0], exported.out_avals[0]
-    asked = dict(model.options(**options).static)
-    return {
-        "schema": 1,
-        "format": "stablehlo",
-        "model": {"name": model.name, "sha256": model.meta.get("sha256")},
-        **asked,
-        "scales": list(model.scales),
-        "precision": model.precision,
-        "platforms": list(exported.platforms),
-        "bytes": size,
-        "inputs": [
-            {
-                "name": "frames",
-                "shape": list(frames.shape),
-                "dtype": str(frames.dtype),
-                "axes": "batch, frame, height, width, RGB",
-                "range": [0, 1],
-            }
-        ],
-        "outputs": [
-            {
-                "name": "flow",
-                "shape": list(flow.shape),
-                "dtype": str(flow.dtype),
-                "axes": "batch, pair, height, width, (dx right, dy down)",
-                "unit": "pixels, frame k to k+1 on the grid of frame k",
-            }
-        ],
-        "daflow": __version__,
-        "calling_convention_version": exported.calling_convention_version,
-    }
+    signature = function.signature(model, options, exported.in_avals[0], exported.out_avals[0])
+    kind = {"schema": 1, "format": "stablehlo", "platforms": list(exported.platforms)}
+    version = {"calling_convention_version": exported.calling_convention_version}
+    return Artefact(blob, {**kind, **signature, "bytes": len(blob), **version})

@@ -103,7 +103,7 @@ def hat_weights(
     centre = coords.reshape(p, h * w, 2) / 2**level
     offsets = jnp.arange(-radius, radius + 1, dtype=jnp.float32)[:, None]
     across, down = (
-        jnp.maximum(0, 1 - jnp.abs(centre[..., axis, None, None] + offsets - jnp.arange(length)))
+        jnp.maximum(0.0, 1 - jnp.abs(centre[..., axis, None, None] + offsets - jnp.arange(length)))
         for axis, length in ((0, size[1]), (1, size[0]))
     )
     return across, down
@@ -182,7 +182,7 @@ def _windows(volume, spare, start, side):
     columns = x + jnp.arange(side)
     inside = (0 <= rows[..., None]) & (rows[..., None] < h)
     inside &= ((0 <= columns) & (columns < w))[..., None, :]
-    return jnp.where(inside, window, 0)
+    return jnp.where(inside, window, 0.0)
 
 
 def lookup(

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -34,9 +35,23 @@ def pad(frames: Any, padding: Padding) -> Any:
     """Returns frames (..., h, w, c) with their border pixels repeated outwards."""
     if not any(padding):
         return frames
-    around = [(0, 0)] * (frames.ndim - 3) + [tuple(padding[:2]), tuple(padding[2:]), (0, 0)]
-    numpy = np if isinstance(frames, np.ndarray) else jnp
-    return numpy.pad(frames, around, mode="edge")
+    if isinstance(frames, np.ndarray):
+        around = [(0, 0)] * (frames.ndim - 3) + [tuple(padding[:2]), tuple(padding[2:]), (0, 0)]
+        return np.pad(frames, around, mode="edge")
+    return _along(_along(frames, frames.ndim - 3, padding[:2]), frames.ndim - 2, padding[2:])
+
+
+def _along(x: Any, axis: int, sides: tuple[int, int]) -> Any:
+    """Returns a traced array with its first and last entries repeated along one axis.
+
+    As `jnp.pad` does, whose empty borders along the other axes have no counterpart in ONNX.
+    """
+    before, after = (
+        jnp.repeat(jax.lax.slice_in_dim(x, end, end + 1, axis=axis), count, axis=axis)
+        for end, count in ((0, sides[0]), (x.shape[axis] - 1, sides[1]))
+    )
+    parts = [part for part in (before, x, after) if part.shape[axis]]
+    return jnp.concatenate(parts, axis=axis)
 
 
 def crop(arrays: Any, padding: Padding, scale: int = 1) -> Any:

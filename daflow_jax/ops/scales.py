@@ -1,8 +1,8 @@
 """A clip and its flow at another size, for estimation from coarse to fine."""
 
-import jax
 import jax.numpy as jnp
 from einops import reduce
+from jax.image import resize  # by itself: converters replace `jax.image.resize` by less
 from jaxtyping import Array, Bool, Float
 
 
@@ -12,7 +12,7 @@ def images_at(
     """Returns images at `size` = (height, width), bilinear, smoothed where it is smaller."""
     if images.shape[-3:-1] == tuple(size):
         return images
-    return jax.image.resize(images, (*images.shape[:-3], *size, images.shape[-1]), "linear")
+    return resize(images, (*images.shape[:-3], *size, images.shape[-1]), "linear")
 
 
 def flow_at(

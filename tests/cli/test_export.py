@@ -2,12 +2,14 @@
 
 import json
 import runpy
+import sys
 
 import jax
 import numpy as np
+import pytest
 from jax import export
 
-from daflow_jax import api
+from daflow_jax import api, pretrained
 from daflow_jax.io import image
 from daflow_jax.ops import coarse_to_fine
 from tests import tiny
@@ -35,6 +37,50 @@ def test_the_example_beside_it_runs(daflow, model, tmp_path, capsys):
     assert daflow("export", "--model", model, "--size", "128x128")[0] == 0
     runpy.run_path(str(tmp_path / "daflow_export/load_example.py"))
     assert capsys.readouterr().out == "(1, 1, 128, 128, 2) float32\n"
+
+
+def test_onnx_runtime_gives_the_flow_of_the_model(daflow, model, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("jax2onnx", reason="needs the extra: pip install -e '.[onnx]'")
+    runtime = pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(coarse_to_fine, "SMALLEST", 50)
+    words = ("--format", "onnx", "--size", "100x120", "--scales", "0.6", "--out", "onnx")
+    code, out, err = daflow("export", "--model", model, *words, "--json")
+    assert code == 0, err
+    signature = json.loads(out)
+    assert signature["format"] == "onnx" and signature["scales"] == [0.6]
+    assert signature["checked"]["max_difference_px"] < 1e-3
+    session = runtime.InferenceSession(tmp_path / "onnx/flow.onnx")
+    frames = tiny.frames(2)
+    (flow,) = session.run(["flow"], {"frames": (frames / np.float32(255))[None]})
+    expected = api.load(model, layout=api.Layout(scales=(0.6,)))((frames[0], frames[1]))
+    np.testing.assert_allclose(flow[0, 0], expected, atol=1e-3)
+    assert np.abs(expected).max() > 1
+    runpy.run_path(str(tmp_path / "onnx/load_example.py"))
+    assert capsys.readouterr().out == "(1, 1, 100, 120, 2) float32\n"
+
+
+def test_onnx_without_its_packages_says_what_to_install(daflow, model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax2onnx", None)
+    words = ("--format", "onnx", "--size", "128x128", "--quiet")
+    code, _, err = daflow("export", "--model", model, *words)
+    assert code == 3 and "daflow-jax[onnx]" in err and err.count("\n") == 1
+    code, _, err = daflow("export", "--model", model, *words, "--platforms", "cpu")
+    assert code == 2 and "its runtime decides where" in err
+
+
+def test_torchvisions_weights_are_written_and_read_back(daflow, tmp_path):
+    words = ("export", "--format", "torchvision", "--out", "tv", "--json")
+    code, out, err = daflow(*words)
+    assert code == 0, err
+    assert json.loads(out)["file"] == "tv/raft_large.safetensors" and "uncertainty" in err
+    assert daflow("convert", "weights", "tv/raft_large.safetensors", "back")[0] == 0
+    ours = pretrained.flatten(api.load("raft-degraded").variables)
+    back = pretrained.flatten(api.load("back").variables)
+    assert ours.keys() - back.keys() == json.loads(out)["ignored"].keys()
+    assert all(np.array_equal(ours[key], back[key]) for key in back)
+    assert daflow(*words)[0] == 2 and daflow(*words, "--overwrite")[0] == 0
+    code, _, err = daflow(*words, "--overwrite", "--size", "128x128")
+    assert code == 2 and "are not of this format" in err
 
 
 def test_bad_usage_is_one_line(daflow, model):

@@ -24,15 +24,10 @@ def test_a_group_used_twice_and_an_escaped_dot():
             reverse.name_of(path, rules)
 
 
-@pytest.mark.parametrize("pattern", [r"a(?:b|c)(\d)", r"(a|b)c(\d)"])
+@pytest.mark.parametrize("pattern", [r"(\d)a(?:b|c)", r"(\d)c(a|b)"])
 def test_a_rule_that_loses_part_of_the_name_cannot_be_read_backwards(pattern):
     with pytest.raises(errors.UserError, match="has no published name"):
-        reverse.name_of(
-            "params/3",
-            [(pattern, r"params/\1", engine.same)][:1]
-            if "?" in pattern
-            else [(pattern, r"params/\2", engine.same)],
-        )
+        reverse.name_of("params/3", [(pattern, r"params/\1", engine.same)])
 
 
 @pytest.mark.parametrize("name, file", [("raft", "raft_large"), ("raft-small", "raft_small")])
@@ -50,8 +45,8 @@ def test_torchvisions_file_holds_its_names_and_comes_back_bit_for_bit(name, file
     ours = engine.convert(theirs, architecture.rules, shapes, architecture.ignored(config))
     variables = engine.unflatten(ours.parameters)
     pretrained.save(tmp_path / "ours", config, variables, name="ours")
-    path = foreign.write(tmp_path / "ours", "torchvision", tmp_path / "tv")
-    assert path.name == f"{file}.safetensors"
+    path, ignored = foreign.write(tmp_path / "ours", "torchvision", tmp_path / "tv")
+    assert not ignored and path.name == f"{file}.safetensors"
     written = safetensors_file.read(path)
     assert set(written) == set(theirs)
     assert all(np.array_equal(written[key], theirs[key]) for key in theirs)

@@ -94,8 +94,11 @@ flow = model.eval()  # flow(2 * frame1 - 1, 2 * frame2 - 1)[-1]: (b, 2, h, w) of
 """
 
 
+_NO_MIXTURE = (r"params/update/info_head/.*", "the uncertainty, which torchvision does not predict")
+
+
 def _torchvision(table: tuple[Rule, ...], name: str) -> dict[str, Written]:
-    return {"torchvision": Written(table, name, _LOAD.format(name=name))}
+    return {"torchvision": Written(table, name, _LOAD.format(name=name), (_NO_MIXTURE,))}
 
 
 ARCHITECTURES: dict[str, Architecture] = {

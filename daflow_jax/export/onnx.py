@@ -1,0 +1,125 @@
+"""A flow network as an ONNX file, for the frames of a fixed size; checked in ONNX Runtime."""
+
+import contextlib
+import importlib
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from daflow_jax import errors
+from daflow_jax.export import function
+from daflow_jax.io import atomic
+from daflow_jax.predict import FlowModel
+
+ARTEFACT, SIGNATURE, EXAMPLE = "flow.onnx", "signature.json", "load_example.py"
+TOLERANCE = 1e-3  # px between ONNX Runtime and JAX
+_LARGEST = 2**31 - 1  # bytes: what one ONNX file can hold
+
+_EXAMPLE = '''\
+"""Runs the exported network; needs numpy and onnxruntime, neither JAX nor daflow_jax."""
+
+import pathlib
+
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession(pathlib.Path(__file__).with_name("flow.onnx"))
+frames = np.random.default_rng(0).random(session.get_inputs()[0].shape, np.float32)
+(flow,) = session.run(["flow"], {"frames": frames})
+print(flow.shape, flow.dtype)
+'''
+
+
+class Artefact(NamedTuple):
+    """blob: the ONNX file, weights inside. signature: what signature.json says of it."""
+
+    blob: bytes
+    signature: dict[str, Any]
+
+    def write(self, folder: str | Path) -> Path:
+        """Returns the folder, with the file, its signature and an example that runs it."""
+        folder = Path(folder)
+        atomic.write_bytes(folder / ARTEFACT, self.blob)
+        atomic.write_text(folder / SIGNATURE, json.dumps(self.signature, indent=1) + "\n")
+        atomic.write_text(folder / EXAMPLE, _EXAMPLE)
+        return folder
+
+
+def export(model: FlowModel, size: tuple[int, int], *, batch: int = 1, **options: Any) -> Artefact:
+    """Returns the network as `export.stablehlo.export` does, converted by jax2onnx.
+
+    The file is run in ONNX Runtime on the CPU before it is returned.
+
+    Raises UserError: packages are missing, something in the network has no counterpart in ONNX, or
+    the flow of random frames differs by more than `TOLERANCE` pixels.
+    """
+    converter, runtime = _package("jax2onnx"), _package("onnxruntime")
+    run, argument = function.of(model, size, options), function.frames(model, size, batch)
+    try:
+        with _quiet():
+            names = dict(input_names=["frames"], output_names=["flow"])
+            graph = converter.to_onnx(run, [argument], model_name="flow", **names)
+            blob = graph.SerializeToString() if graph.ByteSize() <= _LARGEST else None
+            difference, flow = _difference(runtime, blob, run, argument) if blob else (0.0, None)
+    except Exception as error:  # whatever a converter or a runtime meets in a network
+        why = str(error).strip().partition("\n")[0][:200]
+        rule = f"cannot be converted to ONNX ({type(error).__name__}: {why})"
+        raise errors.UserError(model.name, rule, "Use --format stablehlo") from error
+    if blob is None:
+        rule = f"has {graph.ByteSize()} bytes; an ONNX file holds {_LARGEST}"
+        raise errors.UserError(model.name, rule, "Use --format stablehlo")
+    if not difference <= TOLERANCE:
+        rule = f"gives flow in ONNX Runtime that differs by {difference:.2g} px from JAX"
+        raise errors.UserError(model.name, rule, "Use --format stablehlo")
+    record = {
+        "schema": 1,
+        "format": "onnx",
+        **function.signature(model, options, argument, flow),
+        "bytes": len(blob),
+        "opset": max(entry.version for entry in graph.opset_import if not entry.domain),
+        "checked": {"onnxruntime": runtime.__version__, "max_difference_px": difference},
+    }
+    return Artefact(blob, record)
+
+
+def _package(name: str) -> Any:
+    try:
+        with _quiet():
+            return importlib.import_module(name)
+    except ImportError:
+        rule = f"needs the package {name}"
+        raise errors.UserError(
+            "--format onnx", rule, "Run: pip install 'daflow-jax[onnx]'", 3
+        ) from None
+
+
+def _difference(
+    runtime: Any, blob: bytes, run: Any, argument: jax.ShapeDtypeStruct
+) -> tuple[float, jax.Array]:
+    """Returns the largest difference between the flows of random frames, and that of JAX."""
+    settings = runtime.SessionOptions()
+    settings.log_severity_level = 3  # errors only
+    session = runtime.InferenceSession(blob, settings, providers=["CPUExecutionProvider"])
+    frames = np.random.default_rng(0).random(argument.shape, np.float32)
+    (found,) = session.run(["flow"], {"frames": frames})
+    expected = jax.jit(run)(frames)
+    return float(np.abs(found - np.asarray(expected)).max()), expected
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hides what the converter says of itself: parts for packages that are not installed."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
