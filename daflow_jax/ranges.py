@@ -75,7 +75,7 @@ def check_choice(config: Any, **choices: Iterable[str]) -> None:
 
 
 def check_patterns(config: Any, *names: str) -> None:
-    """Raises Wrong for a field that holds a text which is no regular expression."""
+    """Raises Wrong for a field that holds a text that is not a regular expression."""
     for name in names:
         value = getattr(config, name)
         for pattern in (value,) if isinstance(value, str) else value:

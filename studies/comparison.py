@@ -215,7 +215,7 @@ def _trained(text: str) -> tuple[str, Path]:
     name, _, folder = text.partition("=")
     if name not in BACKBONES or not folder:
         known = ", ".join(BACKBONES)
-        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=DIR with a name of {known}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR with a name of {known}")
     return name, Path(folder)
 
 

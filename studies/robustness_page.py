@@ -144,7 +144,7 @@ def _curves(cells, colour, file: Path) -> None:
         lines = {}
         for name in cells.methods:
             points = [(s, found) for s in cells.severities if (found := value(name, s)) is not None]
-            if len(points) > 1:  # clean frames alone are no curve
+            if len(points) > 1:  # clean frames alone are not a curve
                 lines[name] = tuple(zip(*points, strict=True))
         return plots.Panel(title, lines)
 

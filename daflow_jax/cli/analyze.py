@@ -132,7 +132,7 @@ def _subject(args):
 def _numbers(where, text, least) -> tuple[int, ...]:
     parts = text.split(",")
     if not all(part.strip().isdecimal() and int(part) >= least for part in parts):
-        raise errors.UserError(where, f"{text!r} is no list of numbers", f"Write {least},3")
+        raise errors.UserError(where, f"{text!r} is not a list of numbers", f"Write {least},3")
     return tuple(map(int, parts))
 
 

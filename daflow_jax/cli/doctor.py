@@ -52,7 +52,7 @@ def add_parser(subparsers) -> None:
             "daflow doctor", "daflow doctor --device cpu --json", "daflow doctor --licences"
         ),
     )
-    parser.add_argument("--fix-hints", action="store_true", help="only the commands that mend it")
+    parser.add_argument("--fix-hints", action="store_true", help="only the commands that fix it")
     parser.add_argument("--licences", action="store_true", help="licences of code and weights")
     parser.add_argument("--json", action="store_true", help="result as one JSON object on stdout")
     parser.add_argument("-v", "--verbose", action="store_true", help="more notes on stderr")
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report))
     elif args.fix_hints:
-        print("\n".join(report["hints"]) or "nothing to mend")
+        print("\n".join(report["hints"]) or "nothing to fix")
     else:
         print(_text(report))
     return 0 if report["ok"] else 3

@@ -80,7 +80,7 @@ def _npy(path: Path) -> MappedArrays:
     except FileNotFoundError:
         raise errors.UserError(path, "not found", "Check the path") from None
     except Exception as error:  # its header is Python text, and a broken one may raise anything
-        raise errors.UserError(path, f"is no array ({error})", "Save it with np.save") from None
+        raise errors.UserError(path, f"is not an array ({error})", "Save it with np.save") from None
     if not isinstance(array, np.memmap):
         raise errors.UserError(path, "holds several arrays", "Save one with np.save")
     if array.dtype.kind not in "fiubV" or (array.dtype.kind == "V" and array.dtype.names):

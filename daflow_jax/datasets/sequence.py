@@ -71,7 +71,7 @@ class Sequence:
     ) -> Iterator[video.Frame]:
         """Yields the frames of `frames` with number, time and what is missing before them.
 
-        Frames that are no video's stand at equal distances. The arguments are those of
+        Frames that are not a video's stand at equal distances. The arguments are those of
         `io.video.timed` and count for videos only.
         """
         if self.kind == "video" and self.problem is None:

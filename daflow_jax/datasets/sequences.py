@@ -80,7 +80,7 @@ class _Search:
         parts = []
         if self._skipped:
             first = self._skipped[0].name
-            parts.append(f"{len(self._skipped)} files that are no images (first: {first})")
+            parts.append(f"{len(self._skipped)} files that are not images (first: {first})")
         if self._short:
             parts.append(f"{len(self._short)} folders with fewer than {self._least} images")
         notes = [*self._notes, *(["skipped " + " and ".join(parts)] if parts else [])]

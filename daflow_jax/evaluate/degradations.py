@@ -61,7 +61,7 @@ def parse(text: str) -> Degradation:
     try:
         found = Degradation(name, float(severity or 3))
     except ValueError:
-        rule = f"{severity!r} is no severity"
+        rule = f"{severity!r} is not a severity"
         raise errors.UserError(f"degradation {text}", rule, "Write NAME:SEVERITY, 1..5") from None
     try:
         pipeline.named(*found, np.random.default_rng(0))

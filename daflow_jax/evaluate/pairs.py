@@ -43,7 +43,7 @@ def excluded(pairs: Sequence[Any], names: Collection[str] = ()) -> set[str]:
     for name in names:
         if name not in known:
             raise errors.UserError(
-                f"exclude {name}", "is no data set of these pairs", errors.nearest(name, known)
+                f"exclude {name}", "is not a data set of these pairs", errors.nearest(name, known)
             )
     return {*names, *(pair.dataset for pair in pairs if not _is_averaged(pair))}
 

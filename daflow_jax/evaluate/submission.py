@@ -33,7 +33,7 @@ def read_clips(roots: Sequence[str | Path], benchmark: str, layout: str = "auto"
     known = LAYOUTS[benchmark]
     name = known[0] if layout == "auto" else layout
     if datasets.get(name.partition(":")[0]).name not in known:
-        rule = f"is no layout of the benchmark {benchmark}"
+        rule = f"is not a layout of the benchmark {benchmark}"
         raise errors.UserError(f"layout {name}", rule, f"Use {' or '.join(known)}")
     clips = [clip for root in roots for clip in datasets.list_clips(root, name)]
     if ":" not in name:

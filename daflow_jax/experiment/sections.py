@@ -63,7 +63,7 @@ def plain(config: Any) -> Any:
 
 
 def mapping(values: Any, where: str) -> dict[str, Any]:
-    """Returns a section as a dict; what is no section is a UserError."""
+    """Returns a section as a dict; what is not a section is a UserError."""
     if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
         rule = f"is {ranges.shown(values)}, not a section of named fields"
         raise errors.UserError(where, rule, "Write dict(field=value, ...)")
@@ -71,11 +71,11 @@ def mapping(values: Any, where: str) -> dict[str, Any]:
 
 
 def checked(values: Any, where: str) -> dict[str, Any]:
-    """Returns nested sections as dicts; a name that is no word is a UserError."""
+    """Returns nested sections as dicts; a name that is not a word is a UserError."""
     found = mapping(values, where)
     for name, value in found.items():
         if not name.isidentifier():
-            raise errors.UserError(f"{where}.{name}", "is no name of a field", "Rename it")
+            raise errors.UserError(f"{where}.{name}", "is not the name of a field", "Rename it")
         if isinstance(value, Mapping):
             found[name] = checked(value, f"{where}.{name}")
     return found

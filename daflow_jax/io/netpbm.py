@@ -60,5 +60,5 @@ def _plain(body: memoryview, count: int, where: object) -> np.ndarray:
     if len(words) < count:
         raise UserError(where, "truncated image", "Copy or download it again")
     if not all(word.isdigit() and len(word) <= 5 for word in words):
-        raise UserError(where, "damaged image: it holds what is no number", "Copy it again")
+        raise UserError(where, "damaged image: it holds what is not a number", "Copy it again")
     return np.array(words, dtype="S5").astype(np.int64)

@@ -13,7 +13,7 @@ from daflow_jax.io import limits
 def read_bytes(path: str | Path) -> bytes:
     """Returns the content of `path`.
 
-    A missing, empty, unreadable or too large file is a `UserError`, and so is what is no file: a
+    A missing, empty, unreadable or too large file is a `UserError`, and so is what is not a file: a
     folder, a pipe, a device, a link that leads nowhere.
     """
     path = Path(path)

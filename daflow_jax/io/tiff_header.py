@@ -30,7 +30,7 @@ class Page(NamedTuple):
 
     @property
     def is_picture(self) -> bool:
-        """Whether it is no thumbnail and no mask of another page."""
+        """Whether it is neither a thumbnail nor a mask of another page."""
         return not self.first(_SUBFILE) & 5
 
     @property

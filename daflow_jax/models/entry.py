@@ -23,7 +23,7 @@ class CallOption(NamedTuple):
     least: float = 1
     type: type = int
     files: tuple[str, ...] = ()
-    most: float = 10_000
+    most: float | int = 10_000
 
     @property
     def flag(self) -> str:

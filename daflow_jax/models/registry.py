@@ -105,7 +105,7 @@ def _replace(config, changes, where):
         allowed = typing.get_args(kinds[name]) if _is_choice(kinds[name]) else (value,)
         if value not in allowed:
             remedy = errors.nearest(str(value), map(str, allowed))
-            raise errors.UserError(f"{where}.{name}", f"{value!r} is no choice", remedy)
+            raise errors.UserError(f"{where}.{name}", f"{value!r} is not a choice", remedy)
         values[name] = tuple(value) if isinstance(value, list) else value
     try:
         return dataclasses.replace(config, **ranges.typed(type(config), values))

@@ -23,7 +23,7 @@ class Record:
         head: about the run; its "model" and "options" are what results depend on. Entries of
             earlier runs with other ones keep theirs beside them.
 
-    A file that is no such record is a `UserError`.
+    A file that is not such a record is a `UserError`.
 
     Attributes:
         done: entries of this run; each has at least "input", "source" and "outputs".

@@ -48,7 +48,7 @@ def parse(name: str) -> Topology:
     if match is None:
         remedy = "Write v5e:4x4, v6e:4x4, v5p:4x4x4, v4:2x2x4 or, for a trial, cpu:8"
         raise errors.UserError(
-            f"--topology {name}", "is no slice that a program can be for", remedy
+            f"--topology {name}", "is not a slice that a program can be for", remedy
         )
     if match[3]:
         return Topology(name, "cpu", int(match[3]), None)

@@ -80,7 +80,7 @@ def _array(frames: Any, where: str) -> np.ndarray:
     try:
         frames = np.asarray(frames)
     except ValueError as error:  # lists of unequal lengths
-        raise errors.UserError(where, f"are no array ({error})", "Stack them") from None
+        raise errors.UserError(where, f"are not an array ({error})", "Stack them") from None
     if frames.dtype.kind == "V" and frames.dtype.names is None and hasattr(frames.dtype, "type"):
         try:
             return frames.astype(np.float32)

@@ -48,7 +48,7 @@ def resolve(name: str | Path) -> Path:
         )
     known = {*available(), *models.PRESETS}
     raise errors.UserError(
-        name, "is no model folder and no known model", errors.nearest(str(name), known)
+        name, "is neither a model folder nor a known model", errors.nearest(str(name), known)
     )
 
 

@@ -94,7 +94,7 @@ def _settings(coordinator, processes, process) -> tuple[str | None, int | None, 
         raise errors.UserError(" and ".join(missing), "is missing", remedy)
     if not address.rpartition(":")[0] or not address.rpartition(":")[2].isdigit():
         remedy = "Write HOST:PORT, the same for all"
-        raise errors.UserError(FLAGS[0], f"{address!r} is no address", remedy)
+        raise errors.UserError(FLAGS[0], f"{address!r} is not an address", remedy)
     if not 0 <= index < count:
         rule = f"{index} of {count} processes"
         raise errors.UserError(FLAGS[2], rule, f"They count from 0 to {count - 1}")
@@ -108,7 +108,7 @@ def _whole(place: int, value: int | str | None) -> int | None:
         return int(value)
     except ValueError as error:
         where = f"{FLAGS[place]} (or {VARIABLES[place]})"
-        raise errors.UserError(where, f"{value!r} is no whole number") from error
+        raise errors.UserError(where, f"{value!r} is not a whole number") from error
 
 
 def _brief(error: Exception) -> str:

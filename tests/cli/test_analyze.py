@@ -72,7 +72,7 @@ def test_bad_requests_name_the_rule(daflow, pairs, tmp_path, monkeypatch):
     for words, said in (
         (("--generated", "2", pairs), "one of them"),
         (("--generated", "2", "--blocks", "9"), "block 9 does not exist. Use 0 to 1"),
-        (("--generated", "2", "--steps", "one"), "--steps: 'one' is no list of numbers"),
+        (("--generated", "2", "--steps", "one"), "--steps: 'one' is not a list of numbers"),
         (("--generated", "2", "--exchange"), "is a restorer, which gives no flow"),
     ):
         code, _, err = daflow("analyze", "--model", restorer, *words)

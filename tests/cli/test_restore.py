@@ -69,7 +69,7 @@ def test_bad_usage_is_one_line_and_code_2(daflow, clip, restorer, model, tmp_pat
         (("--model", restorer, "--guidance", 4), "guidance 4: leads towards a positive prompt"),
         (("--model", model), "is a flow model (raft) and has no restoration model"),
         (("--model", restorer, "--steps", 0), "'0' is not a whole number from 1 up"),
-        (("--model", "nonsense"), "is no model folder and no known model"),
+        (("--model", "nonsense"), "is neither a model folder nor a known model"),
     ]
     for words, text in cases:
         code, out, err = daflow("restore", clip, *words)

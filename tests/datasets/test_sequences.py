@@ -45,7 +45,7 @@ def test_folder_is_in_natural_order_and_sub_folders_are_sequences(tmp_path):
     found = sequences.resolve([str(root)])
     assert [sequence.name for sequence in found] == ["clips", "clips/left"]
     assert found[0].names == ["frame1", "frame2", "frame10"] and levels(found[0]) == [2, 1, 0]
-    assert found.note == "skipped 1 files that are no images (first: notes.txt)"
+    assert found.note == "skipped 1 files that are not images (first: notes.txt)"
     deep = sequences.resolve([str(root)], recursive=True)
     assert [sequence.name for sequence in deep] == ["clips", "clips/left", "clips/left/deep"]
 

@@ -88,7 +88,7 @@ def test_a_wrong_field_is_named_with_its_rule(place, value, message):
         ("def get_config():\n    return 1 / 0", "line 2 raises ZeroDivisionError"),
         ("def get_config():\n    return None", "returns None, no configuration"),
         ("def get_config():\n    return {3: 4}", "not a section of named fields"),
-        ("def get_config():\n    return {'a.b': 4}", "is no name of a field"),
+        ("def get_config():\n    return {'a.b': 4}", "is not the name of a field"),
         ("def get_config():\n    raise SystemExit", "line 2 raises SystemExit"),
         ("get_config = 3", "raises TypeError"),
         ("def get_config(", "raises SyntaxError"),
@@ -99,6 +99,12 @@ def test_a_file_that_is_no_configuration_is_named_with_its_line(text, message, t
     (tmp_path / "x.py").write_text(text)
     with pytest.raises(errors.UserError, match=f"x.py.*{message}"):
         config_file.read(str(tmp_path / "x.py"))
+
+
+def test_an_override_of_a_name_needs_a_section(tmp_path):
+    (tmp_path / "x.py").write_text("def get_config():\n    return {'model': 3}")
+    with pytest.raises(errors.UserError, match="config.model: is 3, not a section"):
+        config_file.read(str(tmp_path / "x.py"), ["--config.model.name=raft"])
 
 
 def test_a_file_may_return_a_plain_dict(tmp_path):

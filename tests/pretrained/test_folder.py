@@ -46,7 +46,7 @@ def test_names_resolve_in_model_roots_and_paths_win(tmp_path, monkeypatch):
     [
         (
             "rafd-small",
-            "rafd-small: is no model folder and no known model. Did you mean raft-small",
+            "rafd-small: is neither a model folder nor a known model. Did you mean raft-small",
         ),
         ("daflow-base", "daflow-base: has no weights on this machine. Train it or convert"),
     ],

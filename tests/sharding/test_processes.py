@@ -53,8 +53,8 @@ def test_processes_join_by_the_settings_of_their_surroundings(kind):
     [
         (("localhost:1", None, None), "--processes .* and --process .* is missing"),
         ((None, "2", "0"), "--coordinator .* is missing"),
-        (("localhost:1", "two", "0"), "'two' is no whole number"),
-        (("localhost", "2", "0"), "'localhost' is no address"),
+        (("localhost:1", "two", "0"), "'two' is not a whole number"),
+        (("localhost", "2", "0"), "'localhost' is not an address"),
         (("localhost:1", "2", "2"), "2 of 2 processes. They count from 0 to 1"),
     ],
 )

@@ -58,6 +58,6 @@ def test_a_damaged_workdir_is_named(tmp_path, name, text):
 
 def test_weights_that_are_not_there_are_named_before_anything_is_left(tmp_path):
     built = experiment.build(CONFIG | {"checkpoint": {"init_from": "/nosuch"}})
-    with pytest.raises(errors.UserError, match="/nosuch: is no model folder"):
+    with pytest.raises(errors.UserError, match="/nosuch: is neither a model folder"):
         loop.train(built, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -51,7 +51,7 @@ class RAFTConfig:
 
 def check_bounds(var_min: float, var_max: float) -> None:
     """Raises ValueError unless the bounds of the mixture's log scales enclose 0, one pixel."""
-    if not (var_min <= 0 <= var_max):  # NaN is no bound
+    if not (var_min <= 0 <= var_max):  # NaN is not a bound
         raise ValueError(
             f"var_min {var_min}, var_max {var_max}: the first is at most 0, the second at least 0"
         )
