@@ -1,6 +1,8 @@
 """The files of one sequence: raw flow, wheel pictures at one scale, masks, overlay video."""
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ SUFFIX = {
 FORMATS = (*SUFFIX, "wheel", "overlay")
 _EXACT = ("npy", "flo", "pfm", "npz")  # read back as they were
 _MASKS = {"occlusion": "_occ.png", "confidence": "_conf.npy", "uncertainty": "_unc.npy"}
+_DRAWN = 4  # [choice] pictures drawn at once
 _LEAST = 1.0  # [choice] pixels of full colour at least: noise of a still clip stays pale
 
 
@@ -115,11 +118,11 @@ class FlowFiles:
         """Draws what waited for the scale of the whole sequence; `frames` are the first ones of
         every pair, for an overlay."""
         scale = self.wheel_max or max(self.fastest, _LEAST)
-        pictures = iter(frames)
-        for stem, motion in self._flows():
-            self._wheel(stem, motion, scale)
-            if "overlay" in self.formats:
-                self._draw(next(pictures), motion, scale)
+        if "wheel" in self.formats:
+            self._wheels(scale)
+        if "overlay" in self.formats:
+            for (_, path), frame in zip(self._waiting, frames, strict=False):
+                self._draw(frame, self._flow(path), scale)
         self.written += self._film.close()
 
     def close(self) -> None:
@@ -141,6 +144,15 @@ class FlowFiles:
     def _back_suffix(self) -> str:
         return "_back" + SUFFIX[next((name for name in self.formats if name in SUFFIX), "flo")]
 
+    def _wheels(self, scale: float) -> None:
+        """Draws what waited, several at a time: nothing else is left to do."""
+
+        def draw(waiting: tuple[str, Path]) -> None:
+            self._wheel(waiting[0], self._flow(waiting[1]), scale)
+
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, _DRAWN)) as pool:
+            list(pool.map(draw, self._waiting))
+
     def _wheel(self, stem: str, motion: np.ndarray, scale: float) -> None:
         if "wheel" in self.formats:
             name = f"{stem}_wheel.png"
@@ -149,10 +161,10 @@ class FlowFiles:
     def _draw(self, frame: video.Frame, motion: np.ndarray, scale: float) -> None:
         self._film.add(lambda: viz.overlay(frame.pixels, motion, scale), frame.stamp)
 
-    def _flows(self) -> Iterator[tuple[str, np.ndarray]]:
-        for stem, path in self._waiting:
-            spooled = path.parent != self.folder
-            yield stem, np.float32(np.load(path)) if spooled else flow.read_flow(path)[0]
+    def _flow(self, path: Path) -> np.ndarray:
+        """Returns a flow that was written before."""
+        spooled = path.parent != self.folder
+        return np.load(path).astype(np.float32) if spooled else flow.read_flow(path)[0]
 
     def _new(self, name: str, write: Callable[[Path], Any]) -> Path | None:
         """Returns the file after writing it, None if it was there and is kept."""

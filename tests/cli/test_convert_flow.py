@@ -61,7 +61,7 @@ def test_folder_keeps_its_tree_and_reports_failures(tmp_path, capsys):
         (["in", "out"], "is a folder; its results need a format. Add --to flo."),
         (["in", "out", "--to", "fol"], "--to .fol: is not a flow format. Did you mean .flo"),
         (["empty", "out", "--to", "flo"], "empty: holds no flow file. Known extensions: .flo"),
-        (["in/a.flo", "in/a.flo"], "a.flo: exists. Pass --overwrite or --skip-existing."),
+        (["in/a.flo", "in/a.flo"], "a.flo: is an input; the result would overwrite it."),
         (["no.flo", "b.flo"], "no.flo: not found."),
         (["in/a.flo", "b.xyz"], ".xyz is not a flow format"),
         (["in/a.flo", "b.flo", "--valid-from", "mask.png"], "mask.png: 2x2 but the flow is 5x4"),

@@ -55,7 +55,7 @@ class FlowModel(Model):
 
     def __call__(
         self,
-        frames: np.ndarray | tuple[np.ndarray, np.ndarray],
+        frames: Any,
         *,
         bidirectional: bool = False,
         all_iterations: bool = False,

@@ -35,7 +35,7 @@ class RestorationModel(Model):
 
     def __call__(
         self,
-        frames: np.ndarray,
+        frames: Any,
         *,
         window: int | None = None,
         color_fix: str = "none",
