@@ -82,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     from daflow_jax.cli import sources
 
-    with sources.reading(args):
+    quiet = getattr(args, "quiet", False)
+    with sources.reading(args), console.warnings_on(stderr=not quiet):
         return args.module.run(args)
 
 

@@ -1,9 +1,11 @@
 """What a person sees while a command works: notes and progress on stderr."""
 
 import contextlib
+import logging
 import os
 import sys
 import time
+from collections.abc import Iterator
 from types import TracebackType
 
 from daflow_jax import errors
@@ -23,6 +25,19 @@ def prepare() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def warnings_on(stderr: bool) -> Iterator[None]:
+    """Keeps what the library logs away from stderr where only errors are wanted there."""
+    log = logging.getLogger("daflow_jax")
+    level = log.level
+    if not stderr:
+        log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def flush() -> None:

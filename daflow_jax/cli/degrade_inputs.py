@@ -111,6 +111,10 @@ class Pair:
     def _read(self) -> list[np.ndarray]:
         from daflow_jax.io import image
 
+        for name in ("frame1", "frame2"):
+            if name not in (path.stem for path in self._frames):
+                rule = f"has no picture {name}, or only a link to one that is gone"
+                raise errors.UserError(self._folder, rule, "A pair has frame1 and frame2")
         pictures = [image.read_image(path) for path in self._frames]
         first = pictures[0].shape
         for path, picture in zip(self._frames, pictures, strict=True):

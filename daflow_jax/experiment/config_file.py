@@ -29,7 +29,8 @@ def read(spec: str, argv: Sequence[str] = ()) -> Any:
     for section in ("model", "task"):
         for text in argv:
             if text.startswith(f"{PREFIX}{section}.name="):
-                values[section] = values.get(section, {}) | {"name": text.partition("=")[2]}
+                own = sections.mapping(values.get(section, {}), f"config.{section}")
+                values[section] = own | {"name": text.partition("=")[2]}
     config = ml_collections.ConfigDict(complete(values))
     for text in argv:
         if not text.startswith(PREFIX) or "=" not in text:

@@ -144,3 +144,13 @@ def test_true_motion_blur_reads_the_pairs_flow(clip, capsys):
     assert not np.array_equal(worse.load().frame1, entry.load().frame1)
     assert cli.main(["degrade", "clip", "--recipe", "true_motion_blur", "--out", "no"]) == 2
     assert "true motion, which is not known here" in capsys.readouterr().err
+
+
+def test_a_pair_whose_frame_is_a_link_to_nowhere_is_named(clip, capsys):
+    folder = make(clip / "pairs/toys/one")
+    next(folder.glob("frame1.*")).unlink()
+    (folder / "frame1.png").symlink_to("nowhere")
+    assert cli.main(["degrade", "pairs", "--recipe", "blur", "--out", "bad"]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1 and "no picture frame1" in message
+    assert not (clip / "bad").exists()

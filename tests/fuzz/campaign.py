@@ -63,6 +63,8 @@ def run(seed: int, numbers: Iterable[int], keep: Path | None = None) -> Report:
             report.kinds[case["name"]] += 1
             report.slowest = max(report.slowest, outcome.seconds)
             report.largest = max(report.largest, outcome.peak)
+            if os.environ.get("DAFLOW_FUZZ_LOUD") == "2" and outcome.code == 3:
+                print(number, case["argv"], (folder / "stderr").read_text(), file=sys.stderr)
             if found:
                 report.violations.append((number, case, found))
                 if os.environ.get("DAFLOW_FUZZ_LOUD"):

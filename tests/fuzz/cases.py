@@ -9,13 +9,15 @@ from pathlib import Path
 from tests.fuzz import configurations, grammars, mutate, options, seeds
 
 RECIPES = ("jpeg", "blur", "noise", "combined", "lowlight", "realbasicvsr")
+QUICK = 60  # cases that compile no network, the first ones
 Made = tuple[str, list[str]]  # kind of the worker, its arguments
 
 
 def make(seed: int, number: int, folder: Path) -> dict:
     """Writes the inputs of a case into the folder and returns the order for the worker."""
     rng = random.Random(f"{seed}/{number}")
-    name = rng.choices(list(KINDS), [weight for weight, _ in KINDS.values()])[0]
+    kinds = {name: kind for name, kind in KINDS.items() if name != "network" or number >= QUICK}
+    name = rng.choices(list(kinds), [weight for weight, _ in kinds.values()])[0]
     folder.mkdir(parents=True)
     (folder / "tmp").mkdir()
     kind, argv = KINDS[name][1](rng, folder)
@@ -53,7 +55,7 @@ def _degrade(rng: random.Random) -> list[str]:
 
 def flow(rng: random.Random, folder: Path) -> Made:
     """A damaged or wrongly written flow file, converted."""
-    made = {"pfm": grammars.pfm, "npy": grammars.npy, "npz": grammars.npz}
+    made = {name: getattr(grammars, name) for name in ("pfm", "npy", "npz", "flo5")}
     if rng.random() < 0.4:
         kind = rng.choice(list(made))
         data = made[kind](rng)
@@ -138,6 +140,11 @@ def pairs(rng: random.Random, folder: Path) -> Made:
             files[victim] = mutate.damaged(rng, files[victim])
         for name, data in files.items():
             _put(folder / "d" / pair / name, data)
+    if rng.random() < 0.3:
+        kind = rng.choice(seeds.FLOWS)
+        _put(folder / "pred" / "d" / "p1.flo", _flow_of_frames())
+        _put(folder / "pred" / "d" / f"p2.{kind}", mutate.damaged(rng, seeds.flow(kind)))
+        return "daflow", ["eval", "--predictions", "pred", "d", "--out", "out", "--quiet"]
     verb = rng.choice(
         (["data", "check"], ["data", "stats"], ["eval", "--baseline", "zero"], ["degrade"])
     )
@@ -149,6 +156,21 @@ def _flow_of_frames() -> bytes:
     return b"PIEH" + width.to_bytes(4, "little") + height.to_bytes(4, "little") + bytes(
         8 * width * height
     )  # fmt: skip
+
+
+def network(rng: random.Random, folder: Path) -> Made:
+    """A small network on frames of which one may be damaged."""
+    for name, data in seeds.model().items():
+        _put(folder / "m" / name, data)
+    kind = rng.choice(("png", "jpg", "webp", "mp4", "mkv"))
+    good = seeds.video(kind) if kind in seeds.VIDEOS else seeds.picture(kind)
+    _put(folder / "in" / f"a2.{kind}", mutate.damaged(rng, good) if rng.random() < 0.7 else good)
+    for name in ("a1.png", "a3.png") if kind not in seeds.VIDEOS else ():
+        _put(folder / "in" / name, seeds.picture("png"))
+    formats = rng.choice(("flo", "png16", "npy,wheel", "flo5,overlay", "npz"))
+    rest = rng.choice(([], ["--bidirectional"], ["--occlusion"], ["--stride", "2"]))
+    settings = ["--model", "m", "--iters", "1", "--scales", "none", "--formats", formats]
+    return "daflow", ["flow", "in", *settings, *rest, "--out", "out", "--quiet"]
 
 
 def recipe(rng: random.Random, folder: Path) -> Made:
@@ -217,4 +239,5 @@ KINDS: dict[str, tuple[int, Callable[[random.Random, Path], Made]]] = {  # weigh
     "names": (5, names),
     "configuration": (10, configuration),
     "option": (8, option),
+    "network": (3, network),
 }

@@ -102,7 +102,7 @@ def safetensors(rng: random.Random) -> bytes:
     for _ in range(rng.randint(1, 2)):
         name = rng.choice(sorted(header))
         entry = header[name]
-        kind = rng.randrange(5)
+        kind = rng.randrange(5) if isinstance(entry, dict) else 4
         if kind == 0 and "dtype" in entry:
             entry["dtype"] = rng.choice(("F16", "I32", "BF16", "F64", "F8", "", 3, None))
         elif kind == 1 and "shape" in entry:
@@ -143,15 +143,40 @@ def npy(rng: random.Random) -> bytes:
             "4",
         )
     )
-    text = "{'descr': %r, 'fortran_order': %s, 'shape': %s, }" % (
-        descr, rng.choice(("False", "True", "0", "None")), shape,
-    )  # fmt: skip
+    order = rng.choice(("False", "True", "0", "None"))
+    text = f"{{'descr': {descr!r}, 'fortran_order': {order}, 'shape': {shape}, }}"
     if rng.random() < 0.2:
         text = rng.choice(("", "{", "__import__('os')", "[" * 5000, text.replace("'", '"', 1)))
     version = rng.choice((b"\x01\x00", b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x00"))
     body = text.encode() + b"\n"
     length = struct.pack("<I" if version > b"\x01\x00" else "<H", len(body))
     return b"\x93NUMPY" + version + length + body + rng.randbytes(rng.choice((128, 128, 64, 0)))
+
+
+def flo5(rng: random.Random) -> bytes:
+    """Returns an HDF5 file whose flow lies elsewhere, or is of an odd type, shape or chunking."""
+    import h5py
+
+    out, values = io.BytesIO(), np.zeros((4, 4, 2), np.float32)
+    with h5py.File(out, "w") as file:
+        kind = rng.randrange(7)
+        if kind == 0:
+            file.create_dataset("flow", (4, 4, 2), "f4", external=[("/etc/hostname", 0, 999)])
+        elif kind == 1:
+            layout = h5py.VirtualLayout((4, 4, 2), "f4")
+            layout[...] = h5py.VirtualSource("b.h5", "flow", (4, 4, 2))
+            file.create_virtual_dataset("flow", layout)
+        elif kind == 2:
+            file["flow"] = rng.choice((h5py.ExternalLink("b.h5", "x"), h5py.SoftLink("/flow")))
+        elif kind == 3:
+            file.create_dataset("flow", (10**5, 10**5, 2), "f4", chunks=True, compression="gzip")
+        elif kind == 4:
+            file["flow"] = rng.choice((values[..., 0], values[None], values[:0], values[..., :1]))
+        elif kind == 5:
+            file["flow"] = values.astype(rng.choice(("f8", "i4", "c8", "S3", "?", "f2")))
+        else:
+            file.create_group(rng.choice(("flow", "flows", "a/flow")))
+    return out.getvalue()
 
 
 def npz(rng: random.Random) -> bytes:

@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,11 @@ ROOT = Path(__file__).parents[2]
 MOST_SECONDS = 20.0
 MOST_BYTES = 1.5e9
 _START_SECONDS = 120.0
+_ENVIRONMENT = {
+    "JAX_PLATFORMS": "cpu",
+    "PYTHONWARNINGS": "ignore",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles faster
+}
 
 
 class Outcome(NamedTuple):
@@ -32,6 +38,7 @@ class Worker:
 
     def __init__(self):
         self._process: subprocess.Popen | None = None
+        self._cache = tempfile.TemporaryDirectory(prefix="daflow-fuzz-cache-")
         self.starts = 0
 
     def __enter__(self) -> "Worker":
@@ -39,6 +46,7 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self._end()
+        self._cache.cleanup()
 
     def run(self, case: dict) -> Outcome:
         """Returns how a case ended."""
@@ -74,7 +82,7 @@ class Worker:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.fuzz.worker"],
                 cwd=ROOT,
-                env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONWARNINGS": "ignore"},
+                env=os.environ | _ENVIRONMENT | {"DAFLOW_CACHE": self._cache.name},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
