@@ -121,7 +121,8 @@ def _kind(name: str) -> str:
 def refuse(args: argparse.Namespace, names: tuple[str, ...], rule: str, remedy: str) -> None:
     """Raises UserError for the first of these options that the command line gives."""
     for name in names:
-        if getattr(args, name) not in (None, False, "", []):
+        value = getattr(args, name)
+        if value or (isinstance(value, int | float) and value is not False):  # 0 was given as well
             raise errors.UserError("--" + name.replace("_", "-"), rule, remedy)
 
 

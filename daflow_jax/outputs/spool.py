@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from daflow_jax.errors import UserError
+from daflow_jax.io import numpy_files
 from daflow_jax.outputs import leftovers
 
 _REMEDY = "Point TMPDIR at a larger disk, or pass --wheel-max PX or a lossless format such as flo"
@@ -30,7 +31,7 @@ class Spool:
                 prefix = f"{leftovers.SPOOL}{os.getpid()}-"
                 self._folder = Path(tempfile.mkdtemp(prefix=prefix))
             path = self._folder / f"{name}.npy"
-            np.save(path, flow.astype(np.float16))
+            path.write_bytes(numpy_files.encode_npy(flow.astype(np.float16)))
         except OSError as error:
             where = self._folder or os.environ.get("TMPDIR") or "TMPDIR"
             reason = (error.strerror or str(error)).lower()

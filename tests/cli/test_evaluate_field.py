@@ -103,6 +103,7 @@ def test_sintel_submission_has_both_renderings_and_may_start_warm(daflow, model,
     ("words", "message"),
     [
         (("--submission", "kitti", "--degrade", "noise:2"), "--degrade: has no meaning where"),
+        (("--submission", "kitti", "--min-epe-drop", "0"), "--min-epe-drop: has no meaning where"),
         (("--submission", "kitti", "--layout", "sintel"), "Use kitti2015 or kitti2012."),
         (("--submission", "sintel"), "holds no clips of layout sintel"),
         (("--init", "warm"), "--init warm: pairs do not follow each other."),
