@@ -19,11 +19,17 @@ _protected: list[dict[Identity, Path]] = []
 
 
 def identity(path: str | Path) -> Identity | None:
-    """Returns what names a file on this machine (device and inode), None if there is none."""
+    """Returns what names a file on this machine (device and inode), None if there is none.
+
+    A way through folders that are not there ("new/../a.png") counts: writers make them.
+    """
     try:
         info = os.stat(path)
     except (OSError, ValueError):
-        return None
+        try:
+            info = os.stat(os.path.realpath(path))
+        except (OSError, ValueError):
+            return None
     return info.st_dev, info.st_ino
 
 

@@ -22,7 +22,7 @@ def check(
     for target in targets:
         folder = target.parent
         if folder not in seen:
-            seen[folder] = folder.exists()
+            seen[folder] = protected.identity(folder) is not None
         if not seen[folder]:
             continue
         protected.refuse(target, files)

@@ -38,6 +38,15 @@ def picture(rng: random.Random, folder: Path) -> Made:
     return "daflow", [*_degrade(rng), str(given)]
 
 
+def bomb(rng: random.Random, folder: Path) -> Made:
+    """A picture or flow that says it is huge."""
+    kind, data = grammars.bomb(rng)
+    _put(folder / f"a.{kind}", data)
+    if kind in ("flo", "pfm") or (kind == "png" and rng.random() < 0.3):
+        return "daflow", ["convert", "flow", "--quiet", f"a.{kind}", "out/b.npy"]
+    return "daflow", [*_degrade(rng), f"a.{kind}"]
+
+
 def video(rng: random.Random, folder: Path) -> Made:
     """A damaged video, sometimes beside a good one."""
     kind = rng.choice(list(seeds.VIDEOS))
@@ -63,7 +72,12 @@ def flow(rng: random.Random, folder: Path) -> Made:
         kind = rng.choice(seeds.FLOWS)
         data = mutate.damaged(rng, seeds.flow(kind))
     _put(folder / f"a.{kind}", data)
-    target = f"out/b.{rng.choice(seeds.FLOWS)}"
+    to = rng.choice(seeds.FLOWS)
+    if rng.random() < 0.2:
+        _put(folder / "in" / "b.flo", seeds.flow("flo"))
+        (folder / f"a.{kind}").rename(folder / "in" / f"a.{kind}")
+        return "daflow", ["convert", "flow", "--quiet", "in", rng.choice(("out", "in")), "--to", to]
+    target = f"out/b.{to}"
     return "daflow", ["convert", "flow", "--quiet", f"a.{kind}", target]
 
 
@@ -201,8 +215,14 @@ def names(rng: random.Random, folder: Path) -> Made:
         _put(folder / "list.txt", text.encode())
     given = rng.choice(("in", "in/*.png", "@list.txt", "in/b.png", str(folder / "in" / name), "."))
     rest = rng.choice(([], [], ["--recursive"], ["--overwrite"], ["--skip-existing"]))
-    out = rng.choice(("out", "out", "in", ".", "in/b.png", "list.txt/x"))
-    return "daflow", ["degrade", "--quiet", "--recipe", "blur", "--out", out, *rest, "--", given]
+    out = rng.choice(("out", "out", "in", ".", "in/b.png", "list.txt/x", "new/..", "in/../in"))
+    verb = ["degrade", "--recipe", "blur"]
+    if rng.random() < 0.4:
+        for file, data in seeds.model().items():
+            _put(folder / "m" / file, data)
+        formats = rng.choice(("flo", "png16", "wheel"))
+        verb = ["flow", "--model", "m", "--iters", "1", "--scales", "none", "--formats", formats]
+    return "daflow", [*verb, "--quiet", "--out", out, *rest, "--", given]
 
 
 def configuration(rng: random.Random, folder: Path) -> Made:
@@ -239,5 +259,6 @@ KINDS: dict[str, tuple[int, Callable[[random.Random, Path], Made]]] = {  # weigh
     "names": (5, names),
     "configuration": (10, configuration),
     "option": (8, option),
+    "bomb": (4, bomb),
     "network": (3, network),
 }

@@ -5,6 +5,8 @@ import json
 import pickle
 import random
 import struct
+import zipfile
+import zlib
 
 import numpy as np
 
@@ -179,10 +181,37 @@ def flo5(rng: random.Random) -> bytes:
     return out.getvalue()
 
 
+def bomb(rng: random.Random) -> tuple[str, bytes]:
+    """Returns (extension, file) that declares far more pixels than it holds, checksums right."""
+    width, height = rng.choice(((40_000, 40_000), (2**31 - 1, 1), (1, 10**6), (60_000, 4), (0, 5)))
+    kind = rng.choice(("png", "ppm", "bmp", "flo", "pfm", "gif"))
+    packed = zlib.compress(bytes(rng.choice((0, 10**5, 10**7))), 9)
+    if kind == "png":
+        depth, colour = rng.choice(((8, 0), (8, 2), (16, 6), (1, 0), (8, 3)))
+        said = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+        chunks = ((b"IHDR", said), (b"IDAT", packed), (b"IEND", b""))
+        body = b"".join(map(_chunk, *zip(*chunks, strict=True)))
+        return kind, b"\x89PNG\r\n\x1a\n" + body
+    if kind == "ppm":
+        return kind, b"P6 %d %d 255\n" % (width, height) + bytes(100)
+    if kind == "pfm":
+        return kind, b"PF\n%d %d\n-1\n" % (width, height) + bytes(100)
+    if kind == "flo":
+        return kind, b"PIEH" + struct.pack("<II", width, height) + bytes(100)
+    good = bytearray(seeds.picture(kind))
+    place = 18 if kind == "bmp" else 6
+    form = "<ii" if kind == "bmp" else "<HH"
+    sides = (width, height) if kind == "bmp" else (width % 65536, height % 65536)
+    good[place : place + struct.calcsize(form)] = struct.pack(form, *sides)
+    return kind, bytes(good)
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 def npz(rng: random.Random) -> bytes:
     """Returns an archive of odd members."""
-    import zipfile
-
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", rng.choice((0, 8, 12, 14))) as archive:
         for name in rng.sample(("flow.npy", "valid.npy", "../x.npy", "arr_0.npy", "a.txt", ""), 2):

@@ -24,6 +24,7 @@ def _spellings(frame, tmp_path):
     os.symlink(frame.parent, tmp_path / "other")
     yield from (frame, frame.parent / ".." / "clip" / "a.png", tmp_path / "link.png")
     yield from (tmp_path / "hard.png", tmp_path / "other" / "a.png")
+    yield frame.parent / "new" / ".." / "a.png"  # a writer makes the folder on its way
 
 
 def test_every_name_of_an_input_is_refused_before_and_at_writing(frame, tmp_path):
