@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from daflow_jax.cli import sources
+    from daflow_jax.cli import console, sources
 
     quiet = getattr(args, "quiet", False)
     with sources.reading(args), console.warnings_on(stderr=not quiet):

@@ -45,7 +45,7 @@ class Clip:
             sources.existing(args),
             sources.sound(sequence),
         )
-        frames = video.prefetched(sequence.timed(args.deinterlace, damage.append))
+        frames: Any = video.prefetched(sequence.timed(args.deinterlace, damage.append))
         progress = console.Progress(log, self.name, "frames", self.length)
         with contextlib.closing(frames), progress, files:
             pixels, stamps = video.split(frames)

@@ -9,6 +9,7 @@ from typing import Any
 
 from daflow_jax import errors, outputs
 from daflow_jax.cli import console, sources
+from daflow_jax.outputs.flow_of import Estimate
 
 
 def expected(found: Iterable[Any], args: argparse.Namespace) -> Iterator[Path]:
@@ -31,7 +32,7 @@ def of_sequence(sequence: Any, args: argparse.Namespace) -> Iterator[Path]:
 
 
 def write(
-    sequence: Any, estimate: outputs.flow_of.Estimate, args: argparse.Namespace, log: Any
+    sequence: Any, estimate: Estimate, args: argparse.Namespace, log: Any
 ) -> tuple[dict[str, Any], errors.UserError | None]:
     """Returns the entry of one sequence, and what ended it early, after writing its flow."""
     sources.note_interlaced(sequence, args, log)

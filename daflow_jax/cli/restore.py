@@ -133,7 +133,7 @@ def _sequence(
 
     sources.note_interlaced(sequence, args, log)
     begun, count, damage, error = time.monotonic(), 0, [], None
-    frames = video.prefetched(sequence.timed(args.deinterlace, damage.append))
+    frames: Any = video.prefetched(sequence.timed(args.deinterlace, damage.append))
     progress = console.Progress(log, sequence.name, "frames", sequence.length)
     with contextlib.closing(frames), progress, _files(sequence, args) as files:
         try:

@@ -69,7 +69,8 @@ class FlowFiles:
         source: Path | None = None,
     ):
         self.folder, self.formats, self.wheel_max = folder, formats, wheel_max
-        self.masks, self.existing = masks, existing
+        self.masks = masks
+        self.existing: targets.Existing = existing
         self._film = _Film(self.overlay, existing, fps, source)
         self.written: list[Path] = []
         self.kept = 0
@@ -187,7 +188,8 @@ class _Film:
     def __init__(
         self, path: Path, existing: targets.Existing, fps: float | int, source: Path | None
     ):
-        self._path, self._existing, self._fps, self._source = path, existing, fps, source
+        self._path, self._fps, self._source = path, fps, source
+        self._existing: targets.Existing = existing
         self._writer: video.Writer | None = None
         self._wanted: bool | None = None
 

@@ -62,7 +62,7 @@ def write_flow(
             with contextlib.closing(_read(sequence, options, damage.append)) as frames:
                 run.estimate(frames, estimate)
         except UserError as caught:
-            if error_ends(caught, run.pairs):
+            if _ends(caught, run.pairs):
                 raise
             error = caught
         files.finish(run.again() if "overlay" in files.formats and run.pairs else ())
@@ -71,7 +71,7 @@ def write_flow(
     return Made(run.pairs, run.size, tuple(damage), error)
 
 
-def error_ends(error: UserError, made: int) -> bool:
+def _ends(error: UserError, made: int) -> bool:
     """Returns whether an error leaves nothing to keep: before the first result, or a lack of the
     machine."""
     return error.code == 3 or not made
@@ -93,8 +93,11 @@ class _Run:
                 pair = list(itertools.islice(stretch := _every(stretch, self._options.stride), 2))
                 if len(pair) == 2:  # else a lone frame between gaps
                     self._stretch(itertools.chain(pair, stretch), estimate, worker)
+        except UserError:
+            worker.close()  # an error in writing comes first
+            raise
         except BaseException:
-            worker.stop()
+            worker.stop(drop=True)
             raise
         worker.close()
 

@@ -33,7 +33,8 @@ class FrameFiles:
         source: Path | None = None,
     ):
         self._target, self._fps, self._names = target, fps, names
-        self._existing, self._source = existing, source
+        self._source = source
+        self._existing: targets.Existing = existing
         self.is_video = video.is_video(target)
         self.written: list[Path] = []
         self.kept = 0

@@ -28,7 +28,7 @@ def platforms() -> list[jax.Device]:
     try:
         return jax.devices()
     except (RuntimeError, AssertionError) as error:
-        asked = jax.config.jax_platforms
+        asked = getattr(jax.config, "jax_platforms", None)
         where = f"JAX_PLATFORMS={asked}" if asked else "devices"
         first = (str(error).splitlines() or ["no such device"])[0].rstrip(".")
         rule = (
