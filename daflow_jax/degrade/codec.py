@@ -43,7 +43,11 @@ def codec(
     padded = pad(frames)
     bits = int(kbit_per_frame * 1000 * rate)
     coder = _encoder(name, padded.shape[1:3], bits, rate, options)
-    packets = _encode(padded, coder)
+    try:
+        packets = _encode(padded, coder)
+    except _av().error.FFmpegError as error:
+        rule = f"{name} takes no frames of {frames.shape[2]}x{frames.shape[1]}"
+        raise UserError("codec", rule, "Resize them, or take another recipe") from error
     decoded = _decode(packets, name, coder.extradata)
     if len(decoded) != len(frames):
         raise ValueError(f"{name} gave {len(decoded)} of {len(frames)} frames back")

@@ -4,6 +4,9 @@ import cv2
 import numpy as np
 
 from daflow_jax.degrade import jpeg_tables as tables
+from daflow_jax.errors import UserError
+
+_LARGEST = 65500  # pixels a side: libjpeg's limit
 
 
 def jpeg(image: np.ndarray, quality: int, order: str = "rgb") -> np.ndarray:
@@ -14,6 +17,9 @@ def jpeg(image: np.ndarray, quality: int, order: str = "rgb") -> np.ndarray:
     """
     if order not in ("rgb", "bgr"):
         raise ValueError(f'order is {order!r}; the orders are "rgb" and "bgr"')
+    if max(image.shape[:2]) > _LARGEST:
+        rule = f"a frame of {image.shape[1]}x{image.shape[0]} is larger than JPEG takes"
+        raise UserError("jpeg", rule, f"Use frames of at most {_LARGEST} pixels a side")
     swap = order == "rgb"
     options = [cv2.IMWRITE_JPEG_QUALITY, int(quality)]
     turned = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if swap else image

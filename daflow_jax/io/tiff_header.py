@@ -80,7 +80,7 @@ def parse(data: bytes | mmap.mmap, where: object) -> Tiff:
             seen.add(at)
             page, at = _page(data, at, order, big)
             pages.append(page)
-    except struct.error:
+    except (struct.error, OverflowError):  # places beyond the file, or beyond any file
         raise UserError(where, "truncated image", "Copy or download it again") from None
     if not pages:
         raise UserError(where, "damaged image: it holds no page", "Copy or download it again")

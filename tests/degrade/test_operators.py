@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from daflow_jax.degrade import blur, draw, jpeg, lens, noise, resize, tone
+from daflow_jax.degrade import blur, codec, draw, jpeg, lens, noise, resize, tone
+from daflow_jax.errors import UserError
 from tests.golden import weights
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "degrade"
@@ -226,3 +227,11 @@ def test_single_corruptions_do_what_they_say():
     np.testing.assert_allclose(np.stack(same), 100, atol=1e-3)
     area = np.pi * 3.3**2
     assert blur.disc(3.3).max() == pytest.approx(1 / area, rel=0.05)
+
+
+def test_frames_that_a_codec_cannot_take_are_named(capfd):
+    with pytest.raises(UserError, match="a frame of 65534x4 is larger than JPEG takes"):
+        jpeg.jpeg(np.zeros((4, 65534, 3), np.uint8), 50)
+    with pytest.raises(UserError, match="mpeg4 takes no frames of 60000x4"):
+        codec.codec(np.zeros((2, 4, 60000, 3), np.uint8), "mpeg4", kbit_per_frame=10)
+    assert capfd.readouterr().err == ""

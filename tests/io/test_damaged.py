@@ -271,3 +271,10 @@ def test_a_picture_that_a_format_cannot_hold_is_refused_quietly(capfd):
     with pytest.raises(UserError, match=".jp2: cannot hold 3x3 pixels. Use .png"):
         image.encode(TEXTURE[:3, :3], ".jp2")
     assert capfd.readouterr().err == ""
+
+
+def test_places_beyond_any_file_are_a_truncated_picture(tmp_path):
+    head = b"II+\0" + struct.pack("<HHQ", 8, 0, 2**64 - 8)  # BigTIFF: its first page
+    (tmp_path / "a.tif").write_bytes(head + bytes(64))
+    with pytest.raises(UserError, match="a.tif: truncated image"):
+        read_image(tmp_path / "a.tif")

@@ -220,3 +220,9 @@ def output_of(broken):
         self.real = broken
 
     return keep
+
+
+def test_frames_that_the_encoder_cannot_take_are_bad_input(tmp_path):
+    with pytest.raises(UserError, match="frames of 32832x48 are larger than H.264") as refusal:
+        video.Writer(tmp_path / "a.mp4", 25, (48, 32832))
+    assert refusal.value.code == 2 and not list(tmp_path.iterdir())

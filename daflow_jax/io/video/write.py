@@ -15,6 +15,8 @@ from daflow_jax.io.video.audio import Sound
 from daflow_jax.io.video.background import Worker
 from daflow_jax.io.video.timing import TICK, Seconds, Timing
 
+_LARGEST = 16384  # pixels a side: the encoder's limit
+
 
 class Writer:
     """Writes H.264 (.mp4) frame by frame; the file appears under its name when closed.
@@ -39,6 +41,9 @@ class Writer:
         audio_of: str | Path | None = None,
     ):
         av = container.library(path)
+        if max(size) > _LARGEST:
+            rule = f"frames of {size[1]}x{size[0]} are larger than H.264 takes"
+            raise UserError(path, rule, f"Use frames of at most {_LARGEST} pixels a side")
         self._path, self._size = Path(path), tuple(size)
         self._errors = (OSError, av.error.FFmpegError)
         self._picture, self._worker = av.VideoFrame, Worker(self._encode)
