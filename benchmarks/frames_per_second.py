@@ -49,15 +49,17 @@ def measure(methods: list[str], size: tuple[int, int], cores: int, repeat: int) 
         call = function(name)
         start = time.perf_counter()
         call(pair)
-        first, seconds = time.perf_counter() - start, []
+        first, seconds, work = time.perf_counter() - start, [], time.process_time()
         for _ in range(repeat):
             start = time.perf_counter()
             call(pair)
             seconds.append(time.perf_counter() - start)
+        work = (time.process_time() - work) / repeat
         median = statistics.median(seconds)
         dis = median if name == "dis" else dis
         row = {"method": name, "size": "x".join(map(str, size)), "threads": cores}
         row |= {"frames_per_s": round(1 / median, 4), "s": [round(s, 3) for s in sorted(seconds)]}
+        row |= {"processor_s": round(work, 3)}  # with one thread: what a quiet machine takes
         row |= {"first_call_s": round(first, 1), "times_dis": dis and round(median / dis, 1)}
         row["load"] = round(os.getloadavg()[0], 1)
         print(json.dumps(row), flush=True)
