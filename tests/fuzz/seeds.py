@@ -20,6 +20,7 @@ from tests.io import videos
 
 PICTURES = ("png", "jpg", "bmp", "tiff", "webp", "ppm", "pgm", "jp2", "gif", "avif")
 FLOWS = ("flo", "png", "pfm", "flo5", "npy", "npz", "exr", "tif")
+MODELS = {"flow": tiny.save, "daflow": tiny.save_daflow, "restorer": tiny.save_restorer}
 VIDEOS = {
     "mp4": ("libx264", "yuv420p"),
     "mkv": ("libx264", "yuv420p"),
@@ -95,10 +96,10 @@ def torch_zip(program: bytes, storages: dict[str, bytes], order: bytes = b"littl
 
 
 @functools.cache
-def model() -> dict[str, bytes]:
-    """Returns the files of a small model folder."""
+def model(kind: str = "flow") -> dict[str, bytes]:
+    """Returns the files of a small model folder, of a kind in MODELS."""
     with tempfile.TemporaryDirectory() as folder:
-        path = tiny.save(Path(folder) / "tiny")
+        path = MODELS[kind](Path(folder) / "tiny")
         return {file.name: file.read_bytes() for file in path.iterdir()}
 
 

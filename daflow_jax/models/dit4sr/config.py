@@ -8,6 +8,7 @@ from daflow_jax import ranges
 from daflow_jax.models.vae.config import VAEConfig
 
 WIDTH = (1, 65536)  # channels
+MOST_BLOCKS = 64  # [choice] tracing them takes ten seconds; published networks have 24 to 57
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,9 @@ class DiTConfig:
     form: Literal["full", "first_step"] = "full"
 
     def __post_init__(self):
-        counts = dict(depth=(1, 256), heads=(1, 1024), mlp_ratio=(1, 64), dual_blocks=(0, 256))
+        counts = dict(
+            depth=(1, MOST_BLOCKS), heads=(1, 1024), mlp_ratio=(1, 64), dual_blocks=(0, MOST_BLOCKS)
+        )
         widths = dict(head_dim=(1, 4096), channels=(1, 4096), text_width=WIDTH, pooled_width=WIDTH)
         places = dict(patch_size=(1, 256), position_table=(1, 4096), position_base=(1, 4096))
         ranges.check(self, **counts, **widths, **places, control_scale=(-1000, 1000))
