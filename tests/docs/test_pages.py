@@ -104,7 +104,7 @@ def test_a_run_is_planned(run, monkeypatch, capsys):
     name, _ = run
     monkeypatch.setenv("PYTHONPATH", f"{Path.cwd()}:{ROOT}")
     command = ["plan", "--config", f"train_{name}.py", "--topology", "cpu:8", "--mesh", "data=8"]
-    assert cli.main([*command, "--json", f"{name}.json"]) == 0, capsys.readouterr().err
+    assert cli.main([*command, "--out", f"{name}.json"]) == 0, capsys.readouterr().err
     (found,) = json.loads(Path(f"{name}.json").read_text())
     assert found["flops"]["analytic"] > 0 and found["memory"]["parameters"] > 0
 
