@@ -45,7 +45,7 @@ def codec(
     coder = _encoder(name, padded.shape[1:3], bits, rate, options)
     try:
         packets = _encode(padded, coder)
-    except _av().error.FFmpegError as error:
+    except cast(Any, _av()).error.FFmpegError as error:
         rule = f"{name} takes no frames of {frames.shape[2]}x{frames.shape[1]}"
         raise UserError("codec", rule, "Resize them, or take another recipe") from error
     decoded = _decode(packets, name, coder.extradata)

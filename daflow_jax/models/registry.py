@@ -190,6 +190,10 @@ def _from_dict(kind, values, where):
     unknown = sorted(set(values) - set(fields))
     if unknown:
         raise errors.UserError(where, f"unknown fields {unknown}", "Check the format version")
+    for name, field in fields.items():
+        required = field.default is field.default_factory is dataclasses.MISSING
+        if required and name not in values:
+            raise errors.UserError(f"{where}.{name}", "is missing", "Copy the file again")
     out = {}
     for name, value in values.items():
         if dataclasses.is_dataclass(nested := fields[name].type):

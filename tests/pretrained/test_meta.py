@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from daflow_jax import errors, pretrained
+from daflow_jax import errors, models, pretrained
 from daflow_jax.io import safetensors_file
 from daflow_jax.pretrained import meta as description
 from tests import tiny
@@ -160,3 +160,8 @@ def test_the_shipped_model_carries_both_hashes(caplog):
     with caplog.at_level(logging.WARNING):
         meta = pretrained.load(pretrained.resolve(pretrained.DEFAULT_MODEL)).meta
     assert {"sha256", "config_sha256"} <= set(meta) and not caplog.records
+
+
+def test_a_part_that_a_network_cannot_do_without_is_named():
+    with pytest.raises(errors.UserError, match="daflow.backbone: is missing"):
+        models.from_dict({"family": "daflow"})
