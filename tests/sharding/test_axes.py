@@ -13,8 +13,8 @@ from jax.sharding import PartitionSpec as P
 from daflow_jax import models, pretrained, sharding, tasks
 from daflow_jax.nn.conv import LinenConv
 from daflow_jax.sharding import axes
-from tests import batches as batch
 from daflow_jax.train import optimizer, state
+from tests import batches as batch
 from tests import tiny
 
 
