@@ -24,4 +24,6 @@ def test_two_steps_equal_published_training(name, parts, modes):
     for part in parts:
         golden = np.load(published_raft.GOLDEN / f"{name.replace('-', '_')}_train_{part}.npz")
         rows = [row for mode in modes for row in parity_train.rows(name, part, mode)]
-        parity.check(rows, golden, parity_train.INPUTS)
+        left_out = [f"bn_{mode}/" for mode in ("train", "frozen") if mode not in modes]
+        names = [name for name in golden if not name.startswith(tuple(left_out))]
+        parity.check(rows, names, parity_train.INPUTS)
