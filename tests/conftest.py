@@ -1,8 +1,11 @@
-"""Eight fake CPU devices, quick compilation, and one cache of programs for a worker and the
-commands that it starts."""
+"""Eight fake CPU devices, quick compilation, and one cache of compiled programs for a run."""
 
 import os
+import shutil
 import tempfile
+from pathlib import Path
+
+import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
@@ -10,7 +13,27 @@ os.environ["XLA_FLAGS"] = (
     + " --xla_force_host_platform_device_count=8"
     + " --xla_backend_optimization_level=0"  # compiling takes longer than running here
 )
-_cache = tempfile.TemporaryDirectory(prefix="daflow-test-cache-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
+
+
+def _cache_of(run: str) -> Path:
+    return Path(tempfile.gettempdir()) / f"daflow-tests-{run}"
+
+
+# One cache a run, for all of its workers and the commands that they start.
+_CACHES = {_cache_of(os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid())))}
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(*_CACHES)
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """Notes the cache that the workers share (called where xdist starts them)."""
+    _CACHES.add(_cache_of(node.workerinput["testrunuid"]))
+
+
+def pytest_sessionfinish(session):
+    """Removes the run's cache once no worker needs it."""
+    if not hasattr(session.config, "workerinput"):
+        for cache in _CACHES:
+            shutil.rmtree(cache, ignore_errors=True)

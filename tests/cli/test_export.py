@@ -96,6 +96,7 @@ def test_bad_usage_is_one_line(daflow, model):
     assert code == 2 and "denoise_steps: is not an option of" in err
 
 
+@pytest.mark.slow
 def test_slim_folder_is_smaller_and_gives_flow(daflow, tmp_path):
     frames = tiny.frames(2, 128, 128)
     for i, frame in enumerate(frames):

@@ -52,6 +52,7 @@ def test_a_video_gives_a_video(daflow, restorer, tmp_path):
     assert (header.frames, header.fps) == (4, 10.0)
 
 
+@pytest.mark.slow
 def test_one_image_and_guidance_with_stored_prompts(daflow, clip, restorer, tmp_path):
     text, pooled = np.ones((1, 4, 8), np.float32), np.ones(8, np.float32)
     np.save(tmp_path / "text.npy", text)

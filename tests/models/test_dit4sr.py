@@ -89,6 +89,7 @@ def test_base_has_the_published_size_and_takes_published_files():
     assert len(converted.ignored) == 13 * 10 + 3 + 1
 
 
+@pytest.mark.slow
 def test_sd35_medium_has_the_published_size_and_takes_its_file():
     latents = jnp.zeros((1, 1, 16, 16, 16))
     prompt = jnp.zeros((1, 154, 4096)), jnp.zeros((1, 2048))

@@ -92,6 +92,7 @@ def test_taps_alone_are_the_same_taps():
         assert np.allclose(x, y, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_remat_recomputes():
     def products(remat):
         config = dataclasses.replace(PLAIN, remat=remat, attention="blockwise")

@@ -16,7 +16,7 @@ from tests.models import parity, parity_sea_raft, published_raft
     "name, part, lookup",
     [
         ("sea-raft-s", "a", "gather"),
-        ("sea-raft-s", "b", "matmul"),
+        pytest.param("sea-raft-s", "b", "matmul", marks=pytest.mark.slow),
         ("sea-raft-m", "a", "matmul"),
         pytest.param("sea-raft-m", "b", "gather", marks=pytest.mark.slow),
         pytest.param("sea-raft-l", "a", "gather", marks=pytest.mark.slow),

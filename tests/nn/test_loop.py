@@ -9,7 +9,7 @@ from daflow_jax.models.raft import refine
 from daflow_jax.nn import loop
 from daflow_jax.ops import correlation
 
-ITERS = 3
+ITERS = 2
 
 
 def _setup(small, spare):

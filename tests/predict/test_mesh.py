@@ -26,6 +26,7 @@ def test_raft_on_a_mesh_equals_one_device(mesh):
     assert np.abs(expected).max() > 0.1
 
 
+@pytest.mark.slow
 def test_daflow_on_a_mesh_equals_one_device():
     mesh = {"data": 2, "seq": 2, "tensor": 2}
     one, spread = models(tiny.daflow_config(), tiny.daflow_variables(), mesh)

@@ -182,7 +182,7 @@ def test_padded_evaluation_is_exact():
     np.testing.assert_allclose(got["out1"], (length > 1).mean(), rtol=1e-5)
 
 
-@pytest.fixture(scope="module", params=["frame", "clip"])
+@pytest.fixture(scope="module", params=[pytest.param("frame", marks=pytest.mark.slow), "clip"])
 def restoration(request):
     config = models.preset("restorer-nano")
     dit = dataclasses.replace(config.dit, depth=2, heads=2, head_dim=8, taps=(0,), patch_size=4)

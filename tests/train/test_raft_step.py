@@ -10,8 +10,7 @@ from tests.train import parity_train
 # tests/losses, and its forward pass in tests/models.
 CASES = [
     ("raft-small", "ab", ("train",)),
-    ("raft", "a", ("train",)),
-    pytest.param("raft", "a", ("frozen",), marks=pytest.mark.slow),
+    pytest.param("raft", "a", ("train", "frozen"), marks=pytest.mark.slow),
     pytest.param("sea-raft-s", "a", ("train",), marks=pytest.mark.slow),
     pytest.param("raft", "b", ("train", "frozen"), marks=pytest.mark.slow),
     pytest.param("sea-raft-s", "b", ("train",), marks=pytest.mark.slow),
