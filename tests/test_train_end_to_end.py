@@ -73,6 +73,7 @@ def test_run_leaves_everything_promised(folders):
         assert loaded.meta["training"]["step"] == 8 and loaded.meta["defaults"] == {"iters": 2}
 
 
+@pytest.mark.slow
 def test_killed_run_resumes_with_identical_losses(folders):
     run = folders / "killed"
     process = _start(run, folders / "cache")

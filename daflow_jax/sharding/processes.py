@@ -298,7 +298,7 @@ def stop() -> None:
 
 
 def _end(code: int, text: str) -> NoReturn:
-    print(f"daflow: error: {text}", file=sys.stderr)
+    sys.stderr.write(f"daflow: error: {text}\n")  # at once: the main thread may be writing too
     _exit(code)
 
 

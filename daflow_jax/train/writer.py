@@ -61,7 +61,8 @@ class Writer:
         """Writes a line to the terminal and to log.txt."""
         if not self._speaks:
             return
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{text}\n")  # at once: another thread may report the end of the run
+        sys.stderr.flush()
         now = datetime.datetime.now().isoformat(timespec="seconds")
         with open(self._workdir / "log.txt", "a", encoding="utf-8") as file:
             file.write(f"{now} {text}\n")

@@ -31,6 +31,7 @@ def _drawn(rng, path, shape):
     return rng.normal(0, max(np.prod(shape[:-1]), 1) ** -0.5, shape).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_flow_and_eval_run_with_the_iterations_of_the_network(daflow, sea_raft, tmp_path):
     for index, frame in enumerate(tiny.frames(3), 1):
         image.write_image(tmp_path / f"clip/frame{index}.png", frame)

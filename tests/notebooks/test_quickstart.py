@@ -33,6 +33,7 @@ def first_cell(monkeypatch, tmp_path, installed, source=None):
     return commands
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(tmp_path):
     pytest.importorskip("nbmake", reason="needs daflow-jax[notebook]")
     copy = tmp_path / "quickstart.ipynb"

@@ -71,6 +71,7 @@ def test_color_fix_sees_the_frames_without_their_padding(restorer, folder):
     np.testing.assert_allclose(fixed, by_hand, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_restorer_of_latents_works_through_the_autoencoder(tmp_path):
     folder = tiny.save_restorer(tmp_path / "latents", test_restorer.LATENTS)
     frames = FRAMES[:1] / 255
