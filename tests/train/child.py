@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 import zlib
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -59,10 +60,21 @@ class Loader:
         return batch
 
 
+def _await_checkpoint():
+    """Waits for the first checkpoint, which is written in the background."""
+    word = next(word for word in sys.argv if word.startswith("--workdir="))
+    folder, deadline = Path(word.partition("=")[2]) / "checkpoints", time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if any(path.name.isdigit() for path in folder.glob("*")):
+            return
+        time.sleep(0.02)
+
+
 def _strike():
     if WHAT == "raise":
         raise errors.UserError("clips/7.png", "is no picture", "Mend it")
     if WHAT == "full":
+        _await_checkpoint()
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
     elif WHAT != "none":
