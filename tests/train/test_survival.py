@@ -3,8 +3,8 @@ with -m slow.
 """
 
 import os
-import re
 import random
+import re
 import signal
 import time
 
