@@ -77,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _function(args) -> int:
+    from daflow_jax.export import artefact
+
     module = importlib.import_module(f"daflow_jax.export.{args.format}")
     out = Path(args.out)
     if args.size is None:
@@ -89,7 +91,7 @@ def _function(args) -> int:
         raise errors.UserError("--platforms", rule, "Leave it out")
     if args.platforms:
         platforms = {"platforms": tuple(filter(None, args.platforms.split(",")))}
-    _refuse_existing(out / module.SIGNATURE, args)
+    _refuse_existing(out / artefact.SIGNATURE, args)
     options.start(args)
     model = options.load(args, args.model, console.Console(args.quiet).note)
     settings = {**platforms, **call_options.chosen(args, "flow")}

@@ -3,12 +3,10 @@
 import contextlib
 import importlib
 import io
-import json
 import logging
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,11 +14,11 @@ import numpy as np
 
 from daflow_jax import errors
 from daflow_jax.export import function
-from daflow_jax.io import atomic
+from daflow_jax.export.artefact import Artefact
 from daflow_jax.ops import resize
 from daflow_jax.predict import FlowModel
 
-ARTEFACT, SIGNATURE, EXAMPLE = "flow.onnx", "signature.json", "load_example.py"
+ARTEFACT = "flow.onnx"
 _GRAIN = 12  # px: of the texture that it is checked on
 TOLERANCE = 1e-3  # px between ONNX Runtime and JAX
 
@@ -37,21 +35,6 @@ frames = np.random.default_rng(0).random(session.get_inputs()[0].shape, np.float
 (flow,) = session.run(["flow"], {"frames": frames})
 print(flow.shape, flow.dtype)
 '''
-
-
-class Artefact(NamedTuple):
-    """blob: the ONNX file, weights inside. signature: what signature.json says of it."""
-
-    blob: bytes
-    signature: dict[str, Any]
-
-    def write(self, folder: str | Path) -> Path:
-        """Returns the folder, with the file, its signature and an example that runs it."""
-        folder = Path(folder)
-        atomic.write_bytes(folder / ARTEFACT, self.blob)
-        atomic.write_text(folder / SIGNATURE, json.dumps(self.signature, indent=1) + "\n")
-        atomic.write_text(folder / EXAMPLE, _EXAMPLE)
-        return folder
 
 
 def export(model: FlowModel, size: tuple[int, int], *, batch: int = 1, **options: Any) -> Artefact:
@@ -86,7 +69,7 @@ def export(model: FlowModel, size: tuple[int, int], *, batch: int = 1, **options
         "opset": max(entry.version for entry in graph.opset_import if not entry.domain),
         "checked": {"onnxruntime": runtime.__version__, "max_difference_px": difference},
     }
-    return Artefact(blob, record)
+    return Artefact(ARTEFACT, blob, record, _EXAMPLE)
 
 
 def _package(name: str) -> Any:

@@ -1,18 +1,16 @@
 """A flow network as one function of frames of a fixed size, which JAX alone loads and runs."""
 
-import json
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from jax import export as jax_export
 
 from daflow_jax import errors
 from daflow_jax.export import function
-from daflow_jax.io import atomic
+from daflow_jax.export.artefact import Artefact
 from daflow_jax.predict import FlowModel
 
-ARTEFACT, SIGNATURE, EXAMPLE = "flow.stablehlo", "signature.json", "load_example.py"
+ARTEFACT = "flow.stablehlo"
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 _EXAMPLE = '''\
@@ -32,21 +30,6 @@ frames = np.random.default_rng(0).random(signature["inputs"][0]["shape"], np.flo
 flow = jax.jit(exported.call)(frames)
 print(flow.shape, flow.dtype)
 '''
-
-
-class Artefact(NamedTuple):
-    """blob: the serialised function, weights inside. signature: what signature.json says of it."""
-
-    blob: bytes
-    signature: dict[str, Any]
-
-    def write(self, folder: str | Path) -> Path:
-        """Returns the folder, with the function, its signature and an example that runs it."""
-        folder = Path(folder)
-        atomic.write_bytes(folder / ARTEFACT, self.blob)
-        atomic.write_text(folder / SIGNATURE, json.dumps(self.signature, indent=1) + "\n")
-        atomic.write_text(folder / EXAMPLE, _EXAMPLE)
-        return folder
 
 
 def export(
@@ -75,4 +58,5 @@ def export(
     signature = function.signature(model, options, exported.in_avals[0], exported.out_avals[0])
     kind = {"schema": 1, "format": "stablehlo", "platforms": list(exported.platforms)}
     version = {"calling_convention_version": exported.calling_convention_version}
-    return Artefact(blob, {**kind, **signature, "bytes": len(blob), **version})
+    record = {**kind, **signature, "bytes": len(blob), **version}
+    return Artefact(ARTEFACT, blob, record, _EXAMPLE)
