@@ -19,7 +19,7 @@ from daflow_jax.io.mapped import MappedArrays
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
 _NEWEST_ZIP = 10  # of PyTorch's own reader
-_WRAPPERS = ("state_dict", "model", "params")
+_WRAPPERS = ("state_dict", "model", "params_ema", "params")  # averaged weights before the others
 
 
 class _Content:

@@ -10,6 +10,7 @@ from daflow_jax.models.daflow.entry import DAFLOW
 from daflow_jax.models.dit4sr.entry import RESTORER
 from daflow_jax.models.entry import KINDS, Entry, Example, loaded
 from daflow_jax.models.raft.entry import RAFT
+from daflow_jax.models.rrdb.entry import RRDB
 from daflow_jax.models.sea_raft.entry import SEA_RAFT
 from daflow_jax.models.vae.entry import VAE
 
@@ -46,7 +47,7 @@ def register(entry: Entry) -> Entry:
     return entry
 
 
-for _entry in (RAFT, SEA_RAFT, RESTORER, DAFLOW, VAE):
+for _entry in (RAFT, SEA_RAFT, RESTORER, DAFLOW, VAE, RRDB):
     register(_entry)
 
 
