@@ -103,10 +103,12 @@ def _clips(args: argparse.Namespace):
 
 
 def _check(args: argparse.Namespace) -> int:
+    from daflow_jax import outputs
     from daflow_jax.datasets.checks import check
     from daflow_jax.io import atomic
 
     layout, clips, chosen = _clips(args)
+    outputs.refuse_inside(args.out, args.root)
     talk = console.Console(args.quiet)
     findings = []
     with console.Progress(talk, "check", "clips", len(chosen)) as progress:

@@ -57,15 +57,14 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Returns 0 after labelling this process's share of the clips; a broken clip ends the run."""
+    """Returns 0 after labelling this process's share of the clips, 5 if some were left out."""
+    from daflow_jax import outputs
     from daflow_jax.datasets import labels
     from daflow_jax.io import atomic
 
     name, clips = _clips(args)
     out = Path(args.out)
-    if out.absolute().is_relative_to(Path(args.root).absolute()):
-        rule = f"lies in {args.root}, where it would be read as clips"
-        raise errors.UserError(f"--out {args.out}", rule, "Choose a folder beside it")
+    outputs.refuse_inside(out, args.root)
     options.start(args)
     log = console.Console(args.quiet)
     model = options.load(args, args.model, log.note)
@@ -88,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     report = {"schema": 1, "root": args.root, "layout": name, "shard": f"{index}/{count}", **report}
     atomic.write_text(out / f"shard_{index}_of_{count}.json", json.dumps(report, indent=1) + "\n")
     print(json.dumps(report) if args.json else _text(out, report))
-    return 0
+    return 5 if report["skipped"] else 0
 
 
 _RULES = {"occlusion": _OCCLUSION}

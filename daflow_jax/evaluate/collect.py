@@ -23,20 +23,25 @@ def rows(
         UserError: the first error, without `on_failure`; one of the machine (code 3); or that of
             the first item, if none was usable.
     """
-    found, failures, first = [], [], None
+    found: list[Row] = []
+    failures: list[tuple[str, errors.UserError]] = []
+    told = 0  # failures wait for the first item that is usable: without one, one error says it all
     for number, item in enumerate(items, 1):
         try:
             found += work(item)
         except errors.UserError as error:
             if on_failure is None or error.code == 3:
                 raise
-            on_failure(item.name, error)
-            failures.append({kind: item.name, "error": str(error)})
-            first = first or error
+            failures.append((item.name, error))
+        if found and on_failure is not None:
+            for name, error in failures[told:]:
+                on_failure(name, error)
+            told = len(failures)
         if progress is not None:
             progress(number, len(items))
     if not found:
-        if first is not None:
+        if failures:
+            first = failures[0][1]
             raise errors.UserError(first.where, first.rule, f"No {kind} was usable", first.code)
         raise errors.UserError(f"{kind}s", "none is given", "Name some")
-    return found, failures
+    return found, [{kind: name, "error": str(error)} for name, error in failures]

@@ -21,16 +21,21 @@ _REMEDIES = {
     errno.EPERM: "Choose an --out that you may write to",
     errno.EROFS: "Choose an --out that you may write to",
     errno.ENAMETOOLONG: "Choose a shorter name",
+    errno.ENOTDIR: "A file is in the place of a folder; choose another --out",
+    errno.EEXIST: "A file is in the place of a folder; choose another --out",
 }
+_IMPOSSIBLE = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _LONGEST = 255  # bytes of a file name on the usual file systems
 _TRIES = 20
 
 
 def write_error(path: str | Path, error: OSError) -> UserError:
-    """Returns the one-line refusal (code 3) for an `OSError` met while writing `path`."""
+    """Returns the one-line refusal for an `OSError` met while writing `path`: code 2 where the
+    path itself cannot be one, else 3."""
     reason = (error.strerror or str(error)).lower()
     remedy = _REMEDIES.get(error.errno or 0, "Check the disk and the folder")
-    return UserError(path, f"cannot be written ({reason}); no half file remains", remedy, code=3)
+    code = 2 if error.errno in _IMPOSSIBLE else 3
+    return UserError(path, f"cannot be written ({reason}); no half file remains", remedy, code)
 
 
 def beside(path: Path, mark: str, suffix: str = "") -> Path:
@@ -47,7 +52,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
     The folder is made if missing. The file is there, empty: writers open it by its name. On any
     error it is removed and an older file at `path` stays as it was. The suffix is kept, so writers
-    that look at it work. `OSError` becomes `UserError` with code 3; a protected file is refused.
+    that look at it work. `OSError` becomes a `UserError`; a protected file is refused.
     """
     path = Path(path)
     protected.check(path)

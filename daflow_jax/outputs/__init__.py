@@ -4,7 +4,7 @@ from daflow_jax.outputs.flow_files import FORMATS, FlowFiles, parse_formats
 from daflow_jax.outputs.flow_of import FlowOptions, write_flow
 from daflow_jax.outputs.frame_files import FrameFiles
 from daflow_jax.outputs.record import Record
-from daflow_jax.outputs.targets import Existing, check
+from daflow_jax.outputs.targets import Existing, check, refuse_inside
 
 __all__ = [
     "FORMATS",
@@ -15,5 +15,6 @@ __all__ = [
     "Record",
     "check",
     "parse_formats",
+    "refuse_inside",
     "write_flow",
 ]

@@ -33,6 +33,15 @@ def check(
             refuse_existing(target)
 
 
+def refuse_inside(out: str | Path, *folders: str | Path) -> None:
+    """Raises UserError if `out` is one of the folders of data, or lies in one through any link."""
+    place = Path(out).resolve()
+    for folder in folders:
+        if Path(folder).is_dir() and place.is_relative_to(Path(folder).resolve()):
+            rule = f"lies in {folder}, where it would be read as data"
+            raise UserError(f"--out {out}", rule, "Choose a folder beside it")
+
+
 def refuse_existing(path: Path) -> None:
     """Raises UserError if the file exists."""
     if path.exists() or path.is_symlink():

@@ -152,6 +152,12 @@ def test_stats_stop_at_broken_clips_or_count_them(daflow, pairs):
     assert code == 0 and "| moving | 2 | 4 |" in out and "skipped 1 broken clips" in out
 
 
+def test_a_report_does_not_lie_among_the_data(daflow, pairs):
+    code, _, err = daflow("data", "check", pairs, "--out", f"{pairs}/report")
+    assert code == 2 and "where it would be read as data" in err
+    assert not (pairs / "report").exists()
+
+
 def test_empty_folders_are_bad_input(daflow, tmp_path):
     (tmp_path / "empty").mkdir()
     for kind in ("check", "stats"):

@@ -92,7 +92,8 @@ def test_damaged_pairs_are_raised_or_told(pairs):
     assert results.epe("zero") == pytest.approx(2)
     entries = [pair for pair in evaluate.read_pairs(pairs) if pair.dataset == "beta"]
     with pytest.raises(errors.UserError, match="No pair was usable"):
-        evaluate.run(entries, "zero", on_failure=lambda name, error: None)
+        evaluate.run(entries, "zero", on_failure=lambda name, error: heard.append(name))
+    assert heard == ["beta/p0"], "one error says it once"
 
 
 def test_saved_files_keep_their_form(pairs, tmp_path):

@@ -16,6 +16,9 @@ VERBS: dict[str, list[str]] = {  # verb: what is given besides the flags that ar
     "export": ["nosuch", "out"],
     "analyze": ["pairs", "--quiet", "--model", "nosuch"],
     "score": ["nosuch.mp4", "--quiet"],
+    "demo": ["--model", "nosuch", "--quiet"],
+    "plan": ["--config", "nosuch.py", "--topology", "cpu:8", "--quiet"],
+    "doctor": [],
 }
 _ODD = (
     "-1", "0", "1", "2", "1e9", "999999999999999999999", "nan", "inf", "-0.0", "", " ", "auto",

@@ -45,6 +45,13 @@ def test_a_name_beyond_the_file_system_is_refused_and_leaves_nothing(tmp_path):
     assert not os.listdir(tmp_path)
 
 
+def test_a_file_in_the_place_of_a_folder_is_wrong_use(tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(UserError, match="in the place of a folder") as caught:
+        atomic.write_text(tmp_path / "out/a.txt", "ours")
+    assert caught.value.code == 2 and (tmp_path / "out").read_text() == "mine"
+
+
 def test_an_error_of_the_writer_leaves_nothing(tmp_path):
     for error in (OSError(errno.ENOSPC, "No space left on device"), ValueError("odd")):
         with pytest.raises((UserError, ValueError)):
