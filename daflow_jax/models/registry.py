@@ -7,8 +7,10 @@ from typing import Any
 
 from daflow_jax import errors, ranges
 from daflow_jax.models.daflow.entry import DAFLOW
+from daflow_jax.models.daflow_cost.entry import DAFLOW_COST
 from daflow_jax.models.dit4sr.entry import RESTORER
 from daflow_jax.models.entry import KINDS, Entry, Example, loaded
+from daflow_jax.models.jffra.entry import JFFRA
 from daflow_jax.models.raft.entry import RAFT
 from daflow_jax.models.rrdb.entry import RRDB
 from daflow_jax.models.sea_raft.entry import SEA_RAFT
@@ -19,7 +21,7 @@ PRESETS: dict[str, Any] = {}  # configurations of all families by name
 _NEEDED = {
     "flow": ("frames", "multiple", "minimum", "stride", "uncertainty"),
     "restoration": ("frames", "multiple", "minimum", "scale", "maximum"),
-    "interpolation": ("frames", "multiple", "minimum"),
+    "interpolation": ("frames", "multiple", "minimum", "any_time"),
     "features": ("frames", "multiple", "minimum"),
 }
 
@@ -47,7 +49,7 @@ def register(entry: Entry) -> Entry:
     return entry
 
 
-for _entry in (RAFT, SEA_RAFT, RESTORER, DAFLOW, VAE, RRDB):
+for _entry in (RAFT, SEA_RAFT, RESTORER, DAFLOW, DAFLOW_COST, VAE, RRDB, JFFRA):
     register(_entry)
 
 
@@ -99,6 +101,8 @@ def _replace(config, changes, where):
         if name not in names:
             remedy = errors.nearest(name, names)
             raise errors.UserError(f"{where}.{name}", "is not a field", remedy)
+        if kinds[name] is Any and isinstance(value, str):
+            value = preset(value)  # a network of any family inside of this one
         if isinstance(value, dict):
             if not dataclasses.is_dataclass(inner := getattr(config, name)):
                 raise errors.UserError(f"{where}.{name}", "has no fields", f"It is {inner!r}")
@@ -170,7 +174,12 @@ def part(config: Any, kind: str) -> tuple[Any, str] | None:
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns a JSON-able description that `from_dict` reads back."""
-    return {"family": entry_of(config).family, **dataclasses.asdict(config)}
+    values = dataclasses.asdict(config)
+    for field in dataclasses.fields(config):
+        inner = getattr(config, field.name)
+        if field.type is Any and inner is not None:  # a network of any family inside of this one
+            values[field.name] = to_dict(inner)
+    return {"family": entry_of(config).family, **values}
 
 
 def from_dict(values: dict[str, Any]) -> Any:
@@ -199,6 +208,8 @@ def _from_dict(kind, values, where):
     for name, value in values.items():
         if dataclasses.is_dataclass(nested := fields[name].type):
             value = _from_dict(nested, value, f"{where}.{name}")
+        elif nested is Any and isinstance(value, dict):
+            value = from_dict(value)
         out[name] = tuple(value) if isinstance(value, list) else value
     try:
         return kind(**out)
