@@ -52,6 +52,7 @@ class BlendConfig:
     frames: int = 2
     multiple: int = 16
     minimum: int = 16
+    any_time: bool = True
 
 
 class Blend(nn.Module):

@@ -22,6 +22,7 @@ class ShiftConfig:
     frames: int = 2
     multiple: int = 4
     minimum: int = 16
+    any_time: bool = True
 
 
 class Shift(nn.Module):

@@ -1,61 +1,90 @@
 """Interpolators, called on clips: the frames between each pair of neighbours."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any
 
-import jax
 import numpy as np
 
 from daflow_jax import errors
-from daflow_jax.models import calls
-from daflow_jax.ops import pad
 from daflow_jax.predict import frames as inputs
+from daflow_jax.predict.interpolation import schedule, stream
+from daflow_jax.predict.interpolation.stream import Ask, Stream
 from daflow_jax.predict.model import Model
-from daflow_jax.predict.placement import Placement
 
 
 class InterpolationModel(Model):
-    """An interpolator with its weights; call it on frames and times."""
+    """An interpolator with its weights; call it on frames and times.
+
+    Frames get zeros at the bottom and on the right, and results are cropped. A network that finds
+    middle frames alone (`config.any_time` is False) is called on its own results, so its times are
+    halves, quarters, eighths and so on.
+    """
 
     def __call__(
-        self, frames: np.ndarray, times: Sequence[float] = (0.5,), **options: Any
+        self,
+        frames: Any,
+        times: Sequence[float] = (0.5,),
+        *,
+        gate: str = "off",
+        flips: bool = False,
+        **options: Any,
     ) -> np.ndarray:
         """Returns float32 (t-1, n, h, w, 3) in [0, 1]: n frames between each pair of neighbours.
 
         Args:
             frames: (t, h, w, 3), uint8, uint16 or float in [0, 1]; any size.
             times: n numbers in (0, 1), 0 = the first frame of a pair, 1 = the second.
-            options: of the network.
+            gate: "on" repeats the first frame where neighbours are equal or of two scenes.
+            flips: average with the result for frames that are flipped in both axes.
+            options: of the network, such as `scale`.
         """
-        if not len(times) or not all(0 < time < 1 for time in times):
-            rule = f"{tuple(times)} are not between 0 and 1"
-            raise errors.UserError("times", rule, "Pass numbers such as (0.25, 0.5, 0.75)")
-        clip, chosen = inputs.as_clip(frames), self.options(**options)
+        shares = self._shares(times)
+        clip = inputs.as_clip(frames)
         if len(clip) < 2:
             rule = "one frame only; interpolation needs two"
             raise errors.UserError("frames", rule, "Add a second frame")
         out = np.empty((len(clip) - 1, len(times), *clip[0].shape[:2], 3), np.float32)
-        for index in range(len(out)):
-            out[index] = self._between(inputs.take(clip, slice(index, index + 2)), times, chosen)
+        found = self.stream(_asks(clip, shares), gate=gate, flips=flips, whole=False, **options)
+        for place, frame in found:
+            out[place] = frame
         return out
 
-    def _between(self, pair, times, options):
-        pairs = np.broadcast_to(pair, (len(times), *pair.shape))
-        what = f"{pair.shape[1]}x{pair.shape[2]} ({len(times)} times)"
-        given = pairs, np.asarray(times, np.float32), dict(options.arrays)
-        return np.asarray(self.programs(pair_function, options.static, what, *given))
+    def stream(
+        self,
+        asks: Iterable[Ask],
+        *,
+        gate: str = "on",
+        flips: bool = False,
+        whole: bool = True,
+        where: str = "frames",
+        **options: Any,
+    ) -> Stream:
+        """Returns an iterator over the frames that are asked for; see `Stream`."""
+        stream.check_gate(gate)
+        chosen = self.options(**options)
+        return Stream(self, asks, chosen, gate=gate, flips=flips, whole=whole, where=where)
+
+    def _shares(self, times: Sequence[float]) -> list[Fraction]:
+        if not len(times) or not all(0 < time < 1 for time in times):
+            rule = f"{tuple(times)} are not between 0 and 1"
+            raise errors.UserError("times", rule, "Pass numbers such as (0.25, 0.5, 0.75)")
+        shares = [Fraction(float(time)) for time in times]
+        what = f"times {tuple(float(time) for time in times)}"
+        schedule.check_reach(shares, self.config.any_time, self.name, what)
+        return shares
 
 
-def pair_function(module: Any, place: Placement, plan: Any) -> Callable[..., jax.Array]:
-    """Returns (variables, key, pairs (b, 2, h, w, 3), times (b,), arrays) -> frames of any size;
-    `plan` holds options of the network's call, (name, value)."""
-    del place
-    config = module.config
+def _asks(clip: Any, shares: Sequence[Fraction]) -> Iterator[Ask]:
+    """Yields what is asked for of a clip, its place being the index of pair and time."""
+    second = _frame(clip, 0)
+    for index in range(len(clip) - 1):
+        first, second = second, _frame(clip, index + 1)
+        for number, share in enumerate(shares):
+            yield Ask(first, second, share, (index, number))
 
-    def function(variables, key, pairs, times, arrays):
-        around = pad.fit(pairs.shape[2:4], config.multiple, config.minimum)
-        given = pad.pad(pairs, around), times
-        out = calls.call(module, variables, key, *given, **dict(plan), **arrays)
-        return pad.crop(out, around)
 
-    return function
+def _frame(clip: Any, index: int) -> np.ndarray:
+    """Returns a frame with three channels: uint8 as it is, else float32."""
+    frame = clip[index]
+    return frame if frame.dtype == np.uint8 and frame.shape[-1] == 3 else inputs.as_frames(frame)

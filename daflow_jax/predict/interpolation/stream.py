@@ -1,0 +1,129 @@
+"""Frames that are asked for one by one, between neighbours that come one by one."""
+
+import collections
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from daflow_jax import errors
+from daflow_jax.predict import frames as inputs
+from daflow_jax.predict.interpolation.gate import Gate
+from daflow_jax.predict.interpolation.network import Network
+from daflow_jax.predict.interpolation.pair import Pair
+
+
+class Ask(NamedTuple):
+    """A frame that is wanted.
+
+    Attributes:
+        first, second: neighbours (h, w, 3), uint8, uint16 or float in [0, 1]; the same arrays as
+            long as they are meant.
+        share: of their interval, 0 = `first` itself.
+        place: comes back beside the frame.
+    """
+
+    first: np.ndarray
+    second: np.ndarray | None
+    share: Fraction
+    place: Any = None
+
+
+class Stream:
+    """Iterates over (place, frame (h, w, 3)) of what is asked for, in order.
+
+    It holds two neighbours and what was found between them, whatever the length. On an accelerator
+    the next frame is computed while the one before travels to the host.
+
+    Args:
+        model: an InterpolationModel. options: of its calls.
+        gate: "on": equal neighbours and those of two scenes get copies of the first one between
+            them; "off": every pair is given to the network.
+        whole: frames are uint8, and those that are asked for at share 0 are as they came; else
+            float32 in [0, 1].
+        where: names the frames in errors.
+
+    Attributes:
+        counts: of neighbours that the gate found "static", "moving" or "cut"; of "frames" that the
+            network made.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        asks: Iterable[Ask],
+        options: Any,
+        *,
+        gate: str = "on",
+        flips: bool = False,
+        whole: bool = True,
+        where: str = "frames",
+    ):
+        self._model, self._asks, self._options = model, asks, options
+        self._gate_name, self._flips, self._whole, self._where = gate, flips, whole, where
+        self._network: Network | None = None
+        self._gate: Gate | None = None
+        self._pair: Pair | None = None
+        self._ahead = 0 if model.device.platform == "cpu" else 1  # a CPU has nothing to wait for
+        self.counts: collections.Counter[str] = collections.Counter()
+
+    def __iter__(self) -> Iterator[tuple[Any, np.ndarray]]:
+        waiting: collections.deque[tuple[Any, jax.Array | np.ndarray]] = collections.deque()
+        for ask in self._asks:
+            waiting.append((ask.place, self._found(ask)))
+            while len(waiting) > self._ahead:
+                yield _fetched(waiting.popleft())
+        while waiting:
+            yield _fetched(waiting.popleft())
+
+    def _found(self, ask: Ask) -> jax.Array | np.ndarray:
+        if ask.second is None or ask.share == 0:
+            return self._given(ask.first)
+        found = self._of(ask.first, ask.second).at(ask.share)
+        if isinstance(found, np.ndarray):
+            return self._given(found)
+        self.counts["frames"] += 1
+        assert self._network is not None
+        return self._network.cropped(found, self._whole)
+
+    def _of(self, first: np.ndarray, second: np.ndarray) -> Pair:
+        """Returns the pair of two neighbours; it follows the pair before, whose end it begins."""
+        last = self._pair
+        if last is not None and last.first is first and last.second is second:
+            return last
+        network = self._sized(first, second)
+        begin = last.end if last is not None and last.second is first else None
+        relation = "moving"
+        if self._gate is not None:
+            relation = self._gate(first, second)
+            self.counts[relation] += 1
+        self._pair = Pair(network, first, second, begin, relation)
+        return self._pair
+
+    def _sized(self, first: np.ndarray, second: np.ndarray) -> Network:
+        inputs.same_size(second.shape, first.shape, self._where)
+        if self._network is None:
+            size = first.shape[0], first.shape[1]
+            self._network = Network(self._model, self._options, self._flips, size)
+            self._gate = Gate(self._network.padded) if self._gate_name == "on" else None
+        inputs.same_size(first.shape, self._network.size, self._where)
+        return self._network
+
+    def _given(self, frame: np.ndarray) -> np.ndarray:
+        """Returns a frame that was given, in the form that is wanted."""
+        if self._whole and frame.dtype == np.uint8:
+            return frame
+        frame = inputs.as_frames(frame, self._where)
+        return np.rint(255 * frame).astype(np.uint8) if self._whole else frame
+
+
+def _fetched(found: tuple[Any, Any]) -> tuple[Any, np.ndarray]:
+    return found[0], np.asarray(found[1])
+
+
+def check_gate(gate: str) -> None:
+    """Raises UserError for a gate that is unknown."""
+    if gate not in ("on", "off"):
+        raise errors.UserError(f"gate {gate}", "is unknown", "Use on or off")
