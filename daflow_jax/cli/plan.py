@@ -69,6 +69,9 @@ def run(args: argparse.Namespace) -> int:
     config = config_file.read(args.config, args.overrides)
     batch = config.train.batch_size
     tried = args.mesh or meshes.candidates(target.devices, batch, args.predict is not None)
+    if not tried:
+        rule = f"a batch of {batch} divides over no mesh of {target.devices} devices"
+        raise errors.UserError(f"--topology {args.topology}", rule, "Name one: --mesh data=2,seq=4")
     talk = console.Console(args.quiet)
     reports = []
     for mesh in tried:

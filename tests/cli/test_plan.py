@@ -57,6 +57,8 @@ def test_a_batch_that_divides_nowhere_is_refused_as_training_does(monkeypatch, c
     batch = "--config.train.batch_size=7"
     assert cli.main([*LIFT, "--topology", "cpu:4", "--mesh", "data=4", batch]) == 2
     assert "7 clips do not divide. Use 8." in capsys.readouterr().err
+    assert cli.main([*LIFT, "--topology", "cpu:999983"]) == 2
+    assert "divides over no mesh of 999983 devices" in capsys.readouterr().err
 
 
 def test_a_compiler_that_dies_or_hangs_is_a_result(monkeypatch):
