@@ -21,6 +21,7 @@ SHALLOW = {  # of the published size, whose 24 blocks take half a minute to trac
     "flow_base": ("model.backbone.dit.depth=4", "model.backbone.dit.taps=(0, 1, 2, 3)"),
 }
 AS_BEFORE = ("lift", "mixture", "things", "sintel", "kitti")  # network and task of another file
+LONG = ("lift_base", "flow_base", "small", "star_large")  # a second size of the same form
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}-{p.stem}")
 
 
@@ -70,7 +71,12 @@ STATED = ("task.name", "model.name", "task.unit", "optimizer.weight_decay", "dat
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in FILES if path.stem not in AS_BEFORE], ids=lambda p: p.stem
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem in LONG))
+        for path in FILES
+        if path.stem not in AS_BEFORE
+    ],
 )
 def test_a_step_has_shapes(path):
     changed = [f"--config.{text}" for text in SHALLOW.get(path.stem, ())]

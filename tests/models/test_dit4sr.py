@@ -38,6 +38,7 @@ def test_permuted_frames_permute_prediction_and_taps():
     assert np.abs(out.prediction[:, order] - out.prediction).max() > 0.1
 
 
+@pytest.mark.slow
 def test_one_text_copy_equals_a_copy_per_frame(monkeypatch):
     config = golden.dit_config(1)
     inputs = _random_inputs(config, batch=2)

@@ -36,7 +36,10 @@ def _apply(module, method, **static):
     return golden.jit(functools.partial(module.apply, method=method, **static))
 
 
-@pytest.mark.parametrize("config", [PIXELS, LATENTS], ids=["pixels", "vae"])
+@pytest.mark.parametrize(
+    "config",
+    [pytest.param(PIXELS, id="pixels", marks=pytest.mark.slow), pytest.param(LATENTS, id="vae")],
+)
 def test_every_method_finds_its_parameters(config):
     module, variables, frames = _setup(config)
     assert config.multiple == 16
@@ -103,6 +106,7 @@ def _prompt(config, seed):
     )
 
 
+@pytest.mark.slow
 def test_guidance_leads_from_the_negative_to_the_positive_prompt():
     module, variables, frames = _setup(LATENTS)
     good, bad = _prompt(LATENTS, 1), _prompt(LATENTS, 2)
