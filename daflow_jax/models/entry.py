@@ -14,7 +14,7 @@ class CallOption(NamedTuple):
     """A keyword of a network's call that a person may set; the command line shows it as a flag.
 
     name: the keyword, "iters". help: one line for `--help`. least, most: the numbers allowed.
-    type: of its value, int, float or tuple. files: of tuples of arrays, the names of the files
+    type: of its value, int, float, bool or tuple. files: of tuples of arrays, the names of the files
     that the command line takes, ("TEXT", "POOLED"); they are read as arrays in that order.
     """
 
@@ -93,20 +93,23 @@ class Slim(NamedTuple):
 class TapSource(NamedTuple):
     """Features of a network that may find the same point in the next frame.
 
-    kinds: names of the kinds of features. blocks: configuration -> places that can be tapped.
+    kinds: names of the kinds of features. blocks: configuration -> places that can be tapped,
+    numbers or words.
     default: those that are tapped unless asked otherwise. patch_size: pixels per token and axis.
-    most_steps: configuration -> largest number of denoising steps (1: it does not denoise).
+    most_steps: configuration -> largest number of denoising steps (1: it does not denoise, or no
+    more).
     build: (configuration, blocks, steps, tap_step) -> a compiled function of (variables, key,
-    frames (f, h, w, 3)) to {(block, kind): (query, key)}, each (f, h / patch, w / patch, c).
+    frames (f, h, w, 3)) to {(block, kind): (query, key)}, each (f, h / patch, w / patch, c); it may
+    be called inside of another network, so modules are made with parent=None.
     untrained: (configuration, seed) -> configuration and variables of the network before training.
     """
 
     kinds: tuple[str, ...]
-    blocks: Callable[[Any], tuple[int, ...]]
-    default: Callable[[Any], tuple[int, ...]]
+    blocks: Callable[[Any], tuple[Any, ...]]
+    default: Callable[[Any], tuple[Any, ...]]
     patch_size: Callable[[Any], int]
     most_steps: Callable[[Any], int | None]
-    build: Callable[[Any, tuple[int, ...], int, int], Callable[..., Any]]
+    build: Callable[[Any, tuple[Any, ...], int, int], Callable[..., Any]]
     untrained: Callable[[Any, int], tuple[Any, Any]]
 
 

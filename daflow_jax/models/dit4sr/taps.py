@@ -25,7 +25,10 @@ def build(
     """
     dit = dataclasses.replace(config.dit, taps=blocks)
     tapped = {
-        kind: Restorer(dataclasses.replace(config, dit=dataclasses.replace(dit, tap_kind=kind)))
+        kind: Restorer(
+            dataclasses.replace(config, dit=dataclasses.replace(dit, tap_kind=kind)),
+            parent=None,  # whoever calls may be a network itself
+        )
         for kind in ("query_key", "hidden")
     }
 

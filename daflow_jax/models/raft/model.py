@@ -29,9 +29,13 @@ class RAFT(nn.Module):
         self.fnet = encoder.Encoder(c.features, c.widths, "instance", c.small, **kinds)
         context_norm = "none" if c.small else "batch"
         self.cnet = encoder.Encoder(c.hidden + c.context, c.widths, context_norm, c.small, **kinds)
-        self.update = refine.Refiner(
+        self.update = self.refiner(
             c.hidden, c.context, c.levels, c.radius, c.small, c.lookup, c.uncertainty, **kinds
         )
+
+    def refiner(self, *sizes: Any, **kinds: Any) -> refine.Refiner:
+        """Returns the update operator of these sizes; networks around RAFT have their own."""
+        return refine.Refiner(*sizes, **kinds)
 
     def features(
         self, frames: Float[Array, "b f h w 3"], train: bool = False

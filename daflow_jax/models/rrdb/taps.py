@@ -22,7 +22,7 @@ def build(
     steps and the key are not read.
     """
     del steps, tap_step
-    module = RRDB(config)
+    module = RRDB(config, parent=None)  # whoever calls may be a network itself
 
     @jax.jit
     def features(variables: Any, key: jax.Array, frames: jax.Array):
