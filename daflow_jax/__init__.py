@@ -10,6 +10,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 DEFAULT_MODEL = "raft-degraded"  # ships with the package; runs unless another is named
+DEFAULT_INTERPOLATOR: str | None = None  # none ships yet
 
 _HOMES = {  # public name: the module that defines it
     "FeatureModel": "predict",
@@ -19,6 +20,7 @@ _HOMES = {  # public name: the module that defines it
     "Result": "predict",
     "create": "api",
     "flow_to_rgb": "viz",
+    "interpolate": "api",
     "load": "api",
     "read_flow": "io.flow",
     "read_image": "io.image",
@@ -31,7 +33,7 @@ _HOMES = {  # public name: the module that defines it
 }
 _MODULES = ("degrade", "evaluate", "metrics", "models", "sharding", "tasks")
 
-__all__ = ["DEFAULT_MODEL", "__version__", *_HOMES, *_MODULES]
+__all__ = ["DEFAULT_INTERPOLATOR", "DEFAULT_MODEL", "__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

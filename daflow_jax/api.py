@@ -1,5 +1,6 @@
 """The Python interface: load a model by name, call it on frames, save it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax import errors, models, predict, pretrained
+from daflow_jax import DEFAULT_INTERPOLATOR, errors, models, predict, pretrained
 from daflow_jax.models.entry import Kind
 from daflow_jax.ops import warp as _warp
 from daflow_jax.predict import (
@@ -24,7 +25,8 @@ from daflow_jax.predict.devices import find_device
 
 __all__ = [
     "FeatureModel", "FlowModel", "InterpolationModel", "Layout", "Model", "RestorationModel",
-    "Result", "Stream", "create", "find_device", "load", "part_of", "restore", "save", "warp",
+    "Result", "Stream", "create", "find_device", "interpolate", "load", "part_of",
+    "restore", "save", "warp",
 ]  # fmt: skip
 
 
@@ -92,17 +94,53 @@ def restore(
             (small models predict clean content at once; DiT4SR is run with 40) and `guidance`.
         device, precision, seed: of a model that is loaded here, see `Model`.
     """
-    asked = {"device": device, "precision": precision, "seed": seed}
-    placed = {name: value for name, value in asked.items() if value is not None}
-    if not isinstance(model, RestorationModel):
-        loaded: RestorationModel = load(model, kind="restoration", **placed)
-        return loaded(frames, window=window, color_fix=color_fix, **options)
+    placed = {"device": device, "precision": precision, "seed": seed}
+    restorer: RestorationModel = _loaded(model, "restoration", placed)
+    return restorer(frames, window=window, color_fix=color_fix, **options)
+
+
+def interpolate(
+    frames: Any,
+    times: Sequence[float] = (0.5,),
+    model: str | Path | InterpolationModel | None = DEFAULT_INTERPOLATOR,
+    *,
+    gate: str = "off",
+    flips: bool = False,
+    device: str | None = None,
+    precision: str | None = None,
+    seed: int | None = None,
+    **options: Any,
+) -> np.ndarray:
+    """Returns new frames, float32 (t-1, n, h, w, 3) in [0, 1]: n between each pair of neighbours.
+
+    Args:
+        frames: (t, h, w, 3), uint8, uint16 or float in [0, 1]; any size.
+        times: n numbers in (0, 1), 0 = the first frame of a pair, 1 = the second; halves, quarters
+            and so on where the network finds the middle alone (`config.any_time` is False).
+        model: name or folder of an interpolator, or a loaded one. None ships with this package.
+        gate, flips, options: of the call, see `InterpolationModel`.
+        device, precision, seed: of a model that is loaded here, see `Model`.
+    """
+    if model is None:
+        rule = "must be named: no interpolator ships with this package"
+        remedy = "Convert RIFE 4.0, see daflow interpolate --help"
+        raise errors.UserError("model", rule, remedy)
+    placed = {"device": device, "precision": precision, "seed": seed}
+    interpolator: InterpolationModel = _loaded(model, "interpolation", placed)
+    return interpolator(frames, times, gate=gate, flips=flips, **options)
+
+
+def _loaded(model: Any, kind: Kind, placed: dict[str, Any]) -> Any:
+    """Returns a model of a kind, loaded unless it is; then nothing may be asked of its place."""
+    placed = {name: value for name, value in placed.items() if value is not None}
+    if not isinstance(model, predict.KINDS[kind]):
+        return load(model, kind=kind, **placed)
     if placed:
         rule = "is decided when a model is loaded, and this one is"
         raise errors.UserError(
             next(iter(placed)), rule, "Pass it to load, or pass the model's name"
         )
-    return model(frames, window=window, color_fix=color_fix, **options)
+    return model
 
 
 def create(config: Any) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ COMMANDS = {  # verb: (module, one line)
     "demo": ("demo", "estimate flow of a degraded clip made on the spot, beside baselines"),
     "flow": ("flow", "optical flow of a pair, list, folder, glob or video"),
     "restore": ("restore", "restore images, folders and videos with a trained restorer"),
+    "interpolate": ("interpolate", "new frames between those of a pair, folder or video"),
     "degrade": ("degrade", "make images, folders, videos or pairs worse by a recorded recipe"),
     "eval": ("evaluate", "errors of models, baselines or stored flow on pairs with true flow"),
     "score": ("score", "motion scores of videos, to filter data"),

@@ -1,5 +1,6 @@
 """Frames of one sequence made new: pictures, or a video with times and sound of another."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class FrameFiles:
     def __init__(
         self,
         target: Path,
-        fps: float | int = 25,
+        fps: float | int | Fraction = 25,
         names: list[str] | None = None,
         existing: targets.Existing = "refuse",
         source: Path | None = None,
@@ -50,12 +51,20 @@ class FrameFiles:
     def path(self, number: int) -> Path:
         """Returns the picture of a frame."""
         name = self._names[number] if self._names is not None else f"{number:06d}"
-        return self._target / f"{name}.png"
+        return self.picture(name)
 
-    def write(self, frame: np.ndarray, stamp: video.Stamp) -> None:
-        """Adds a frame, uint8 (h, w, 3)."""
+    def picture(self, stem: str) -> Path:
+        """Returns the picture of a name without extension."""
+        return self._target / f"{stem}.png"
+
+    def keeps(self, path: Path) -> bool:
+        """Returns whether a picture exists and stays as it is, so that nobody needs to make it."""
+        return not self.is_video and not targets.is_wanted(path, self._existing)
+
+    def write(self, frame: np.ndarray, stamp: video.Stamp, picture: Path | None = None) -> None:
+        """Adds a frame, uint8 (h, w, 3); `picture` is its file where that is not `path`'s."""
         if not self.is_video:
-            self._picture(self.path(stamp.number), frame)
+            self._picture(picture or self.path(stamp.number), frame)
             return
         if self._film is None:
             if self._existing == "refuse":

@@ -9,6 +9,7 @@ import numpy as np
 from daflow_jax import errors
 from daflow_jax.predict import frames as inputs
 from daflow_jax.predict.interpolation import schedule, stream
+from daflow_jax.predict.interpolation.demo import DemoStream
 from daflow_jax.predict.interpolation.stream import Ask, Stream
 from daflow_jax.predict.model import Model
 
@@ -58,12 +59,17 @@ class InterpolationModel(Model):
         flips: bool = False,
         whole: bool = True,
         where: str = "frames",
+        as_demo: bool = False,
         **options: Any,
     ) -> Stream:
-        """Returns an iterator over the frames that are asked for; see `Stream`."""
+        """Returns an iterator over the frames that are asked for; see `Stream`, and `DemoStream`
+        for `as_demo`."""
         stream.check_gate(gate)
-        chosen = self.options(**options)
-        return Stream(self, asks, chosen, gate=gate, flips=flips, whole=whole, where=where)
+        if as_demo and gate == "off":
+            rule = "the demo has a gate"
+            raise errors.UserError("gate off", rule, "Leave out one of the two")
+        chosen, kind = self.options(**options), DemoStream if as_demo else Stream
+        return kind(self, asks, chosen, gate=gate, flips=flips, whole=whole, where=where)
 
     def _shares(self, times: Sequence[float]) -> list[Fraction]:
         if not len(times) or not all(0 < time < 1 for time in times):

@@ -62,6 +62,14 @@ class Network:
         """Returns (h, w, 3) of a padded frame: uint8 if `whole`, else float32."""
         return _cropped(frame, self.size, whole)
 
+    def repadded(self, frame: jax.Array) -> jax.Array:
+        """Returns a padded frame whose padding is zeros again."""
+        return _padded(self.cropped(frame, False), self.padded)
+
+    def squeezed(self, frame: jax.Array, whole: bool) -> jax.Array:
+        """Returns (h, w, 3) of a padded frame resized by nearest neighbour instead of cropped."""
+        return _squeezed(frame, self.size, whole)
+
 
 def padded_size(size: Size, config: Any, options: Options) -> Size:
     """Returns the (height, width) to which frames are padded."""
@@ -98,5 +106,16 @@ def _padded(frame: jax.Array, size: Size) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
 def _cropped(frame: jax.Array, size: Size, whole: bool) -> jax.Array:
-    frame = frame[0, : size[0], : size[1]]
+    return _shown(frame[0, : size[0], : size[1]], whole)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _squeezed(frame: jax.Array, size: Size, whole: bool) -> jax.Array:
+    rows, columns = (
+        np.arange(new) * old // new for new, old in zip(size, frame.shape[1:3], strict=True)
+    )
+    return _shown(frame[0, rows][:, columns], whole)
+
+
+def _shown(frame: jax.Array, whole: bool) -> jax.Array:
     return jnp.rint(255 * jnp.clip(frame, 0, 1)).astype(jnp.uint8) if whole else frame

@@ -44,14 +44,18 @@ class Pair:
         first frame as it was given."""
         if self.relation != "moving":
             return self.first
+        self._put()
+        if self._network.config.any_time:
+            return self._network.between(self._known[BEGIN], self._known[END], float(share))
+        return self.halved(share)
+
+    def _put(self) -> None:
         for place, frame in ((BEGIN, self.first), (END, self.second)):
             if place not in self._known:
                 self._known[place] = self._network.put(frame)
-        if self._network.config.any_time:
-            return self._network.between(self._known[BEGIN], self._known[END], float(share))
-        return self._halved(share)
 
-    def _halved(self, share: Fraction) -> jax.Array:
+    def halved(self, share: Fraction) -> jax.Array:
+        """Returns the padded frame at a share that halving leads to, by middle frames alone."""
         low, high = BEGIN, END
         while True:
             middle = (low + high) / 2

@@ -46,8 +46,8 @@ class Stream:
         where: names the frames in errors.
 
     Attributes:
-        counts: of neighbours that the gate found "static", "moving" or "cut"; of "frames" that the
-            network made.
+        counts: of neighbours that are "static", "moving" or a "cut" by the gate; of "frames" that
+            the network made.
     """
 
     def __init__(
@@ -93,16 +93,20 @@ class Stream:
         last = self._pair
         if last is not None and last.first is first and last.second is second:
             return last
-        network = self._sized(first, second)
         begin = last.end if last is not None and last.second is first else None
-        relation = "moving"
-        if self._gate is not None:
-            relation = self._gate(first, second)
-            self.counts[relation] += 1
-        self._pair = Pair(network, first, second, begin, relation)
+        self._network_of(first, second)
+        self._pair = self._paired(first, second, begin, self._gate)
         return self._pair
 
-    def _sized(self, first: np.ndarray, second: np.ndarray) -> Network:
+    def _paired(self, first: np.ndarray, second: np.ndarray, begin: Any, gate: Any) -> Pair:
+        relation = "moving"
+        if gate is not None:
+            relation = gate(first, second)
+            self.counts[relation] += 1
+        return Pair(self._network_of(first, second), first, second, begin, relation)
+
+    def _network_of(self, first: np.ndarray, second: np.ndarray) -> Network:
+        """Returns the network for the size of the first frames."""
         inputs.same_size(second.shape, first.shape, self._where)
         if self._network is None:
             size = first.shape[0], first.shape[1]

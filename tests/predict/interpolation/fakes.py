@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from daflow_jax import models, predict
+from daflow_jax.models import calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +67,7 @@ def registered():
 
 def variables(config):
     """Returns the variables of a configuration."""
-    return models.calls.init(models.build(config), jax.random.key(0))
+    return calls.init(models.build(config), jax.random.key(0))
 
 
 def model(any_time: bool = True) -> predict.InterpolationModel:
