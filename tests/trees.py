@@ -150,6 +150,15 @@ def video_folder(root):
         image.write_image(root / f"cat/left/frame{k}.png", picture())
 
 
+def vimeo_triplet(root):
+    names = ("00001/0001", "00001/0002", "00002/0001")
+    for name in names:
+        for k in (1, 2, 3):
+            image.write_image(root / f"sequences/{name}/im{k}.png", picture())
+    (root / "tri_trainlist.txt").write_text("00001/0001\n00002/0001\n\n")
+    (root / "tri_testlist.txt").write_text("00001/0002\n\n")
+
+
 def pairs_folder(root):
     for tag, name in ((1, "a"), (2, "b")):
         folder = root / "mine" / name
@@ -178,6 +187,7 @@ TREES = {  # layout: (what writes it, its counts)
     "spring": (spring, {"train": Count(2, 6, 4), "test": Count(2, 6, 0)}),
     "tartanair": (tartanair, {"train": Count(2, 6, 4)}),
     "middlebury": (middlebury, {"train": Count(3, 12, 2), "test": Count(1, 2, 0)}),
+    "vimeo_triplet": (vimeo_triplet, {"train": Count(2, 6, 0), "test": Count(1, 3, 0)}),
     "video_folder": (video_folder, _CLIPS),
     "youhq": (video_folder, _CLIPS),
     "youhq40": (video_folder, {"test": Count(2, 14, 0)}),

@@ -13,6 +13,9 @@ def add(group: argparse._ActionsContainer, kind: Kind) -> None:
     for option, families in _declared(kind):
         text = option.help if families is None else f"{option.help}; {', '.join(families)}"
         shown: dict[str, Any] = {"metavar": option.name[0].upper()}
+        if option.type is bool:
+            group.add_argument(option.flag, action="store_true", default=None, help=text)
+            continue
         if option.files:
             shown = {"nargs": len(option.files), "metavar": option.files}
         group.add_argument(option.flag, type=_type(option), help=text, **shown)

@@ -4,7 +4,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from daflow_jax.datasets import dense_truth, driving, flying, folder, labels, sintel
+from daflow_jax.datasets import dense_truth, driving, flying, folder, labels, sintel, triplets
 from daflow_jax.datasets.clip import Clip, Motion, Truth, stack_motions
 from daflow_jax.datasets.facts import Count, Layout, count
 from daflow_jax.datasets.pairs_in_place import PairInPlace, of_clips
@@ -23,6 +23,7 @@ LAYOUTS: dict[str, Layout] = {
         dense_truth.SPRING,
         dense_truth.MIDDLEBURY,
         dense_truth.TARTANAIR,  # after those whose marks are found without walking the whole tree
+        triplets.VIMEO_TRIPLET,
         folder.YOUHQ,
         folder.YOUHQ40,
         folder.PAIRS,

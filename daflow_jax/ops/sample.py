@@ -27,7 +27,8 @@ def bilinear(
     flat = image.reshape(-1, height * width, channels)
     xy = coords.reshape(-1, points[0] * points[1], 2).astype(jnp.float32)
     if border == "edge":
-        xy = jnp.clip(xy, 0.0, jnp.array([width - 1, height - 1], jnp.float32))
+        last = jnp.broadcast_to(jnp.array([width - 1, height - 1], jnp.float32), xy.shape)
+        xy = jax.lax.clamp(jnp.zeros_like(xy), xy, last)  # no gradient where it clamps, ties too
     read = jax.vmap(lambda pixels, at: _four_taps(pixels, at, height, width))
     return read(flat, xy).reshape(*batch, *points, channels)
 
@@ -43,7 +44,8 @@ def _four_taps(
             x, y = corner[:, 0] + dx, corner[:, 1] + dy
             known = (x >= 0) & (x < width) & (y >= 0) & (y < height)
             index = jnp.where(known, y * width + x, 0).astype(jnp.int32)
-            weight = jnp.abs(1 - dx - part[:, 0]) * jnp.abs(1 - dy - part[:, 1])
+            across, down = (part if near else 1 - part for near in (dx, dy))
+            weight = across[:, 0] * down[:, 1]
             total += pixels[index] * jnp.where(known, weight, 0)[:, None]
     return total
 

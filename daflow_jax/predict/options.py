@@ -62,6 +62,10 @@ def unknown(name: str, declared: list[str], model: str) -> errors.UserError:
 def _checked(option: CallOption, value: Any) -> Any:
     if option.files:
         return value
+    if option.type is bool:
+        if not isinstance(value, bool):
+            raise errors.UserError(f"{option.name} {value!r}", "is not True or False", "Pass one")
+        return value
     kind: Any = numbers.Integral if option.type is int else numbers.Real
     if isinstance(value, bool) or not isinstance(value, kind):
         word = "a whole number" if option.type is int else "a number"

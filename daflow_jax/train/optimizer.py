@@ -14,7 +14,7 @@ from daflow_jax import errors, ranges
 from daflow_jax.train import groups as parameter_groups
 from daflow_jax.train import schedule
 
-SCHEDULES = ("one_cycle", "constant", "cosine")
+SCHEDULES = ("one_cycle", "constant", "cosine", "from_zero")
 NAMES = ("adamw", "sgd", "lars")
 MOST_RATE = 1000  # [choice] of rates and decays
 _READ_BY = {  # fields that only some optimisers read
@@ -47,7 +47,7 @@ class OptimizerConfig:
     lr: float
     name: str = "adamw"
     schedule: str = "one_cycle"
-    warmup_steps: int = 0  # of "constant" and "cosine"
+    warmup_steps: int = 0  # of all but "one_cycle"
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
@@ -95,6 +95,8 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> Optimizer:
         rate = schedule.one_cycle(config.lr, steps + 100)
     elif config.schedule == "cosine":
         rate = schedule.cosine(config.lr, steps, config.warmup_steps)
+    elif config.schedule == "from_zero":
+        rate = schedule.from_zero(config.lr, steps, config.warmup_steps)
     else:
         rate = schedule.constant(config.lr, config.warmup_steps)
     clip, decay = clip_by_global_norm(config.clip_norm), _decay(config)

@@ -46,6 +46,21 @@ def cosine(peak: float, total_steps: int, warmup_steps: int = 0) -> Schedule:
     )
 
 
+def from_zero(peak: float, total_steps: int, warmup_steps: int) -> Schedule:
+    """Returns a rate that is 0 at step 0, `peak` after `warmup_steps`, linear between them, and
+    falls along half a cosine to a hundredth of it at `total_steps` (RIFE, train.py: 3e-4, 2000).
+    """
+    floor = 0.01 * peak
+
+    def rate(step):
+        step = jnp.asarray(step, jnp.float32)
+        done = (step - warmup_steps) / max(total_steps - warmup_steps, 1)
+        wave = floor + (peak - floor) * (0.5 * jnp.cos(jnp.pi * jnp.clip(done, 0, 1)) + 0.5)
+        return jnp.where(step < warmup_steps, peak * step / max(warmup_steps, 1), wave)
+
+    return rate
+
+
 def _warmup(step, warmup_steps: int):
     if not warmup_steps:
         return jnp.float32(1.0)

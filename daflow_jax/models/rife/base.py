@@ -1,0 +1,38 @@
+"""What all RIFE networks share: sizes that do not fit, and a frame from a motion."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from daflow_jax.models.rife import motion
+from daflow_jax.models.rife.motion import Motion
+
+Pairs = Float[Array, "b 2 h w 3"]
+Frames = Float[Array, "b h w 3"]
+
+
+def fitting(
+    function: Callable[..., Frames], pairs: Pairs, multiple: int, *args: Any, **options: Any
+) -> Frames:
+    """Returns function(pairs, ...) of frames with zeros at the bottom and right up to the next
+    multiple, without them.
+
+    For scales below 1, which need larger multiples than the configuration's.
+    """
+    height, width = pairs.shape[2:4]
+    below, right = -height % multiple, -width % multiple
+    if below or right:
+        pairs = jnp.pad(pairs, ((0, 0), (0, 0), (0, below), (0, right), (0, 0)))
+    return function(pairs, *args, **options)[:, :height, :width]
+
+
+def split(pairs: Pairs) -> tuple[Frames, Frames]:
+    """Returns the first and the second frames."""
+    return pairs[:, 0], pairs[:, 1]
+
+
+def blended(pairs: Pairs, found: Motion) -> Frames:
+    """Returns the mean of both warped frames, weighted by the mask."""
+    return motion.blend(*motion.warped(*split(pairs), found.flow), found.logit)
