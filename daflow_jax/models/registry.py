@@ -6,14 +6,19 @@ import typing
 from typing import Any
 
 from daflow_jax import errors, ranges
+from daflow_jax.models.basicvsr.entry import BASICVSR
 from daflow_jax.models.daflow.entry import DAFLOW
 from daflow_jax.models.daflow_cost.entry import DAFLOW_COST
 from daflow_jax.models.dit4sr.entry import RESTORER
 from daflow_jax.models.entry import KINDS, Entry, Example, loaded
+from daflow_jax.models.flownet.entry import FLOWNET
 from daflow_jax.models.jffra.entry import JFFRA
+from daflow_jax.models.pwcnet.entry import PWCNET
 from daflow_jax.models.raft.entry import RAFT
+from daflow_jax.models.rife.entry import RIFE, RIFE3, RIFE4, RIFE31
 from daflow_jax.models.rrdb.entry import RRDB
 from daflow_jax.models.sea_raft.entry import SEA_RAFT
+from daflow_jax.models.spynet.entry import SPYNET
 from daflow_jax.models.vae.entry import VAE
 
 ENTRIES: dict[str, Entry] = {}  # by family
@@ -49,7 +54,11 @@ def register(entry: Entry) -> Entry:
     return entry
 
 
-for _entry in (RAFT, SEA_RAFT, RESTORER, DAFLOW, DAFLOW_COST, VAE, RRDB, JFFRA):
+for _entry in (RIFE, RIFE31, RIFE3, RIFE4):
+    register(_entry)
+for _entry in (RAFT, SEA_RAFT, RESTORER, DAFLOW, DAFLOW_COST, VAE, RRDB, SPYNET, BASICVSR, JFFRA):
+    register(_entry)
+for _entry in (PWCNET, FLOWNET):
     register(_entry)
 
 

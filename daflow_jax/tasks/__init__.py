@@ -2,10 +2,17 @@
 
 from daflow_jax.tasks.base import BaseTask, LossOut, Network, Task
 from daflow_jax.tasks.inputs import Input
+from daflow_jax.tasks.interpolation import Interpolation
 from daflow_jax.tasks.optical_flow import OpticalFlow
 from daflow_jax.tasks.restoration import Restoration
+from daflow_jax.tasks.video_restoration import VideoRestoration
 
-TASKS: dict[str, type] = {"optical_flow": OpticalFlow, "restoration": Restoration}
+TASKS: dict[str, type] = {
+    "optical_flow": OpticalFlow,
+    "restoration": Restoration,
+    "interpolation": Interpolation,
+    "video_restoration": VideoRestoration,
+}
 
 
 def register(name: str, kind: type) -> type:
@@ -20,6 +27,6 @@ def register(name: str, kind: type) -> type:
 
 
 __all__ = [
-    "TASKS", "BaseTask", "Input", "LossOut", "Network", "OpticalFlow", "Restoration", "Task",
-    "register",
+    "TASKS", "BaseTask", "Input", "Interpolation", "LossOut", "Network", "OpticalFlow",
+    "Restoration", "Task", "register",
 ]  # fmt: skip
