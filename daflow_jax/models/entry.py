@@ -113,6 +113,21 @@ class TapSource(NamedTuple):
     untrained: Callable[[Any, int], tuple[Any, Any]]
 
 
+class Recurrence(NamedTuple):
+    """How a restorer takes a clip of any length in parts, as its state goes from part to part.
+
+    start: (module, batch, (height, width)) -> the state before the first frame, a tree of arrays.
+    part: (module, variables, frames (b, f, h, w, 3), state, count, exist) -> (the first `count`
+        frames restored (b, count, s h, s w, 3), the state after them). The other frames are only
+        looked at; those from number `exist` on, an int32 scalar, are not there.
+    ahead: frames that are looked at after a part unless asked otherwise.
+    """
+
+    start: Callable[[Any, int, tuple[int, int]], Any]
+    part: Callable[..., tuple[Any, Any]]
+    ahead: int
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Entry:
     """One family of networks.
@@ -125,8 +140,9 @@ class Entry:
             and width), both in pixels. Flow networks have `stride` (pixels per step of the grid of
             `FlowOutput.low`) and `uncertainty` (whether they predict a mixture of Laplace, then
             with `var_min` and `var_max`). Restorers have `scale` (of the result's side to the
-            input's) and `maximum` (largest height and width in pixels, or None). Interpolators have
-            `any_time`: whether they find a frame at any time, or the one in the middle alone; then
+            input's) and `maximum` (largest height and width in pixels, or None); those that read
+            neighbours in time may have `context` (frames on each side; windows then share them).
+            Interpolators have `any_time`: whether they find a frame at any time, or the one in the middle alone; then
             they are called on their own results, and `times` is 0.5. An option `scale` of theirs
             (flow at a share of the size) divides `multiple` where it is below 1.
         module: the Linen class, called with (config, dtype=, param_dtype=).
@@ -142,6 +158,7 @@ class Entry:
             go together.
         trainable: configuration -> named sets of parameters, as patterns of whole paths.
         storage: see `Storage`; None: as in a run.
+        recurrence: a `Recurrence`, of restorers that see a clip as a whole.
         parts: models of other kinds that it holds.
         mesh_limits: (configuration, height in pixels) -> what the mesh axes "tensor" and "seq"
             split; an axis that is missing cannot be used.
@@ -164,6 +181,7 @@ class Entry:
     check_call: Lazy | Callable[[Any, Mapping[str, Any]], None] | None = None
     trainable: Callable[[Any], dict[str, tuple[str, ...]]] | None = None
     storage: Storage | None = None
+    recurrence: Lazy | None = None
     parts: Mapping[str, Part] = dataclasses.field(default_factory=dict)
     mesh_limits: Callable[[Any, int], dict[str, MeshLimit]] | None = None
     attention_lengths: Callable[[Any, int, int, int], frozenset[int]] | None = None

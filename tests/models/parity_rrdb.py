@@ -8,10 +8,11 @@ import jax
 import numpy as np
 from PIL import Image
 
-from daflow_jax.metrics import image
+from daflow_jax.metrics.image import STABILISERS
 from daflow_jax.models.rrdb import blocks
 from tests.models.parity import Row
 from tests.models.parity_raft import sparse
+from tests.models.real_weights import psnr
 
 INPUTS = ("lr", "clean", "psnr_bgr", "psnr_bicubic", "ssim_bicubic", "sharp_clean", "sharp_bicubic")
 SSIM_WINDOW = 7  # the fixture's SSIM is that of scikit-image: uniform weights, sample covariance
@@ -30,11 +31,11 @@ def rows(model: Any, golden: Any) -> Iterator[Row]:
             yield Row(name, ours, golden[name], _tolerance(name))
     clean = np.asarray(golden["clean"], np.float32) / 255
     out = np.clip(stages["output"], 0, 1)
-    yield Row("psnr_output", image.psnr(out, clean)[0], golden["psnr_output"], 0.01)
+    yield Row("psnr_output", psnr(out, clean)[0], golden["psnr_output"], 0.01)
     yield Row("ssim_output", _ssim(out[0], clean[0]), golden["ssim_output"], 1e-3)
     boxes = _box_down(out[0], images.shape[1:3])
     name = "psnr_down_vs_input"
-    yield Row(name, image.psnr(boxes, images[0]), golden[name], 0.01)
+    yield Row(name, psnr(boxes, images[0]), golden[name], 0.01)
     yield Row("sharp_output", _sharpness(out), golden["sharp_output"], 1e-5)
 
 
@@ -48,7 +49,7 @@ def _ssim(ours, clean) -> float:
     unbiased = SSIM_WINDOW**2 / (SSIM_WINDOW**2 - 1)
     covariance = unbiased * ((a * b).mean((-2, -1)) - mean_a * mean_b)
     variances = unbiased * ((a * a + b * b).mean((-2, -1)) - mean_a**2 - mean_b**2)
-    c1, c2 = image.STABILISERS
+    c1, c2 = STABILISERS
     top = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     return float((top / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))).mean())
 

@@ -1,21 +1,14 @@
 """RRDB: a plain form in NumPy, published names, tiles of features, and the published weights."""
 
-import os
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
 
-from daflow_jax import api, models, pretrained
+from daflow_jax import models, pretrained
 from daflow_jax.convert import engine
 from daflow_jax.models.rrdb import convert, taps
-from daflow_jax.pretrained import published
 from tests.golden import weights
-from tests.models import parity, parity_rrdb
-
-FOLDER = Path(os.environ.get("DAFLOW_RESTORER_WEIGHTS", "/nowhere"))
-GOLDEN = Path(__file__).parents[1] / "golden" / "real_weights"
+from tests.models import parity, parity_rrdb, real_weights
 
 
 def names(config) -> dict[str, tuple[int, ...]]:
@@ -111,13 +104,8 @@ def test_esrgans_older_names_are_the_same_network(nano):
         np.testing.assert_array_equal(found[path], array)
 
 
-@pytest.mark.skipif(
-    not (FOLDER / "realesrgan-x4plus.safetensors").is_file(),
-    reason="set DAFLOW_RESTORER_WEIGHTS to a folder with realesrgan-x4plus.safetensors",
-)
+@real_weights.needs("rrdb")
 def test_published_weights_give_the_published_picture(tmp_path):
-    request = published.Request(FOLDER / "realesrgan-x4plus.safetensors")
-    model = api.load(published.convert(published.prepare(request), tmp_path / "rrdb"))
-    golden = np.load(GOLDEN / "rrdb_real_a.npz")
+    model, golden = real_weights.load("rrdb", tmp_path), real_weights.golden("rrdb")
     with jax.default_matmul_precision("highest"):
         parity.check(parity_rrdb.rows(model, golden), golden, parity_rrdb.INPUTS)

@@ -6,21 +6,17 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.linen import dtypes
-from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from daflow_jax.nn import conv as layers
-from daflow_jax.ops import conv
+from daflow_jax.nn import conv, kernels
 
 CONVS = 5  # of a dense block
 DENSE = 3  # dense blocks of a block
 SLOPE = 0.2  # of every LeakyReLU
 RESIDUAL = 0.2  # share of what a dense block, and a block, adds to its input
 
-Kernel = tuple[Array, Array]
-Dense = tuple[Kernel, ...]
-Layer = Callable[..., layers.Conv]
+Dense = tuple[kernels.Kernel, ...]
+Layer = Callable[..., conv.Conv]
 
 
 class DenseBlock(nn.Module):
@@ -58,32 +54,22 @@ class Block(nn.Module):
         return tuple(getattr(self, f"dense{i + 1}").kernels() for i in range(DENSE))
 
 
-def stacked(blocks: list[tuple[Dense, ...]], dtype: DTypeLike | None) -> Any:
-    """Returns the kernels of several blocks as one tree with a leading axis of blocks."""
-
-    def stack(*arrays):
-        return jnp.stack(arrays).astype(dtypes.canonicalize_dtype(*arrays, dtype=dtype))
-
-    return jax.tree.map(stack, *blocks)
-
-
-def run(x: Float[Array, "p h w c"], kernels: Any) -> Float[Array, "p h w c"]:
-    """Returns features after all blocks of `stacked` kernels, one block compiled."""
-    return jax.lax.scan(lambda x, block: (_block(x, block), None), x, kernels)[0]
+def run(x: Float[Array, "p h w c"], stacked: Any) -> Float[Array, "p h w c"]:
+    """Returns features after all blocks of stacked kernels; one block is compiled."""
+    return jax.lax.scan(lambda x, denses: (_block(x, denses), None), x, stacked)[0]
 
 
 def _block(x, denses):
     inner = x
-    for kernels in denses:
-        inner = dense(inner, kernels)
+    for five in denses:
+        inner = dense(inner, five)
     return x + RESIDUAL * inner
 
 
-def dense(x: Float[Array, "p h w c"], kernels: Dense) -> Float[Array, "p h w c"]:
+def dense(x: Float[Array, "p h w c"], five: Dense) -> Float[Array, "p h w c"]:
     """Returns features after one dense block."""
     seen = x
-    for kernel, bias in kernels[:-1]:
-        new = nn.leaky_relu(conv.loop_conv2d(seen, kernel) + bias, SLOPE)
+    for kernel in five[:-1]:
+        new = nn.leaky_relu(kernels.apply(kernel, seen), SLOPE)
         seen = jnp.concatenate([seen, new], axis=-1)
-    kernel, bias = kernels[-1]
-    return x + RESIDUAL * (conv.loop_conv2d(seen, kernel) + bias)
+    return x + RESIDUAL * kernels.apply(five[-1], seen)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from daflow_jax.models.rrdb import blocks
 from daflow_jax.models.rrdb.config import RRDBConfig
-from daflow_jax.nn import conv, placement
+from daflow_jax.nn import conv, kernels, placement
 
 
 class RRDB(nn.Module):
@@ -66,9 +66,10 @@ class RRDB(nn.Module):
         return self._after(self.conv_first(images), after)
 
     def _after(self, x, chosen):
-        kernels, found, begun = [block.kernels() for block in self.blocks], {}, 0
+        every = kernels.cast([block.kernels() for block in self.blocks], self.dtype)
+        found, begun = {}, 0
         for block in sorted(set(chosen)):
-            x = blocks.run(x, blocks.stacked(kernels[begun : block + 1], self.dtype))
+            x = blocks.run(x, kernels.stack(every[begun : block + 1]))
             found[block], begun = x, block + 1
         return [found[block] for block in chosen]
 

@@ -1,0 +1,1 @@
+"""BasicVSR: x4 video super-resolution, recurrent in both directions."""

@@ -1,0 +1,1 @@
+"""SPyNet: flow from a pyramid of small networks; it aligns the frames of BasicVSR."""

@@ -1,0 +1,45 @@
+"""Where published weights of restorers, and arrays that they give, are found.
+
+DAFLOW_RESTORER_WEIGHTS names a folder with BasicVSR_REDS4.pth and realesrgan-x4plus.safetensors
+(docs/restorers.md). The repository keeps parts of the arrays; DAFLOW_GOLDEN_REAL_WEIGHTS names a
+folder with all of them.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from daflow_jax import api
+from daflow_jax.metrics import image
+from daflow_jax.pretrained import published
+
+FOLDER = Path(os.environ.get("DAFLOW_RESTORER_WEIGHTS", "/nowhere"))
+OWN = Path(__file__).parents[1] / "golden" / "real_weights"
+GOLDEN = Path(os.environ.get("DAFLOW_GOLDEN_REAL_WEIGHTS", OWN))
+FILES = {"basicvsr": "BasicVSR_REDS4.pth", "rrdb": "realesrgan-x4plus.safetensors"}
+
+
+def golden(name: str) -> Any:
+    """Returns the arrays of "basicvsr" or "rrdb"."""
+    return np.load(GOLDEN / f"{name}_real_a.npz")
+
+
+def needs(name: str) -> pytest.MarkDecorator:
+    """Returns the mark of a test that reads the weights of "basicvsr" or "rrdb"."""
+    reason = f"set DAFLOW_RESTORER_WEIGHTS to a folder with {FILES[name]}"
+    return pytest.mark.skipif(not (FOLDER / FILES[name]).is_file(), reason=reason)
+
+
+def load(name: str, folder: Path) -> Any:
+    """Returns the model of published weights, converted into `folder`."""
+    job = published.prepare(published.Request(FOLDER / FILES[name]))
+    return api.load(published.convert(job, folder / name))
+
+
+def psnr(picture: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    """Returns the signal-to-noise ratio in dB of pictures (..., h, w, 3) in [0, 1]."""
+    return np.asarray(image.psnr(jnp.asarray(picture), jnp.asarray(clean)))
