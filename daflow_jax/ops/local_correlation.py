@@ -13,7 +13,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def local_correlation(
     first: Float[Array, "b h w c"], second: Float[Array, "b h w c"], radius: int, stride: int = 1
 ) -> Float[Array, "b h w {(2*(radius//stride)+1)**2}"]:
@@ -30,11 +29,16 @@ def local_correlation(
         raise ValueError(
             f"local_correlation: radius {radius}, stride {stride}; they are at least 0 and 1"
         )
+    return jnp.asarray(_correlation(radius, stride, first, second))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _correlation(radius, stride, first, second):
     return _correlate(radius, stride, first, second)
 
 
-def _forward(first, second, radius, stride):
-    return local_correlation(first, second, radius, stride), (first, second)
+def _forward(radius, stride, first, second):
+    return _correlation(radius, stride, first, second), (first, second)
 
 
 def _backward(radius, stride, residuals, grad):
@@ -42,7 +46,7 @@ def _backward(radius, stride, residuals, grad):
     return jax.vjp(functools.partial(_correlate, radius, stride), *residuals)[1](grad)
 
 
-local_correlation.defvjp(_forward, _backward)
+_correlation.defvjp(_forward, _backward)
 
 
 def _correlate(radius, stride, first, second):

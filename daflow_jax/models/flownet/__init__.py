@@ -1,0 +1,1 @@
+"""FlowNetS and FlowNetC (Dosovitskiy et al., ICCV 2015)."""
