@@ -15,11 +15,13 @@ from daflow_jax.models.flownet.entry import FLOWNET
 from daflow_jax.models.jffra.entry import JFFRA
 from daflow_jax.models.pwcnet.entry import PWCNET
 from daflow_jax.models.raft.entry import RAFT
+from daflow_jax.models.resnet.entry import RESNET
 from daflow_jax.models.rife.entry import RIFE, RIFE3, RIFE4, RIFE31
 from daflow_jax.models.rrdb.entry import RRDB
 from daflow_jax.models.sea_raft.entry import SEA_RAFT
 from daflow_jax.models.spynet.entry import SPYNET
 from daflow_jax.models.vae.entry import VAE
+from daflow_jax.models.vit.entry import VIT
 
 ENTRIES: dict[str, Entry] = {}  # by family
 PRESETS: dict[str, Any] = {}  # configurations of all families by name
@@ -54,7 +56,7 @@ def register(entry: Entry) -> Entry:
     return entry
 
 
-for _entry in (RIFE, RIFE31, RIFE3, RIFE4):
+for _entry in (RIFE, RIFE31, RIFE3, RIFE4, RESNET, VIT):
     register(_entry)
 for _entry in (RAFT, SEA_RAFT, RESTORER, DAFLOW, DAFLOW_COST, VAE, RRDB, SPYNET, BASICVSR, JFFRA):
     register(_entry)

@@ -1,0 +1,1 @@
+"""Residual networks (He et al., CVPR 2016) as encoders of dense features."""

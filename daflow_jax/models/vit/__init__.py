@@ -1,0 +1,1 @@
+"""Vision transformers (Dosovitskiy et al., ICLR 2021) as encoders of dense features."""
