@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from daflow_jax.degrade import linear
+
 FACTOR = 4
 SIGMA = 1.6  # pixels
 
@@ -54,13 +56,5 @@ def matrix(length: int, size: int, first: int, mirrored: bool) -> np.ndarray:
 
 
 def _along_both(frames, size, first, mirrored):
-    made = [
-        matrix(side, size, first, mirrored).astype(frames.dtype) for side in frames.shape[-3:-1]
-    ]
-    frames = _rows(made[0], frames)
-    return _rows(made[1], frames.swapaxes(-2, -3)).swapaxes(-2, -3)
-
-
-def _rows(matrix: np.ndarray, x: Any) -> Any:
-    flat = x.reshape(*x.shape[:-2], -1)
-    return (matrix @ flat).reshape(*x.shape[:-3], len(matrix), *x.shape[-2:])
+    rows, columns = (matrix(side, size, first, mirrored) for side in frames.shape[-3:-1])
+    return linear.along_both(rows, columns, frames)

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from daflow_jax.degrade import linear
+
 _SUPPORT = 4.0  # of the cubic kernel in pixels
 
 
-def weights(length: int, scale: float) -> np.ndarray:
+def weights(length: int, scale: float | int) -> np.ndarray:
     """Returns the (ceil(length * scale), length) float64 matrix of one axis.
 
     The kernel is Keys' cubic with a = -0.5, stretched by 1 / scale where the result is smaller
@@ -44,28 +46,16 @@ def _cubic(x: np.ndarray) -> np.ndarray:
     return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
 
 
-def resize(frames: Any, scale: float) -> Any:
+def resize(frames: Any, scale: float | int) -> Any:
     """Returns frames (..., h, w, c) `scale` times as large, in the same units, not clipped.
 
     Floating-point arrays keep their dtype; sides are rounded up.
     """
-    rows, columns = (weights(side, scale).astype(frames.dtype) for side in frames.shape[-3:-1])
-    frames = _rows(rows, frames)
-    return _rows(columns, frames.swapaxes(-2, -3)).swapaxes(-2, -3)
-
-
-def _rows(matrix: np.ndarray, x: Any) -> Any:
-    flat = x.reshape(*x.shape[:-2], -1)
-    return (matrix @ flat).reshape(*x.shape[:-3], len(matrix), *x.shape[-2:])
+    rows, columns = (weights(side, scale) for side in frames.shape[-3:-1])
+    return linear.along_both(rows, columns, frames)
 
 
 def stored(frames: Any) -> Any:
     """Returns frames in [0, 1] as an 8-bit file holds them, as floats: halves are rounded up."""
-    numpy = np if isinstance(frames, np.ndarray) else _jax_numpy()
+    numpy = linear.module_of(frames)
     return numpy.clip(numpy.floor(255 * frames + 0.5), 0, 255) / 255
-
-
-def _jax_numpy() -> Any:
-    import jax.numpy as jnp
-
-    return jnp

@@ -40,7 +40,7 @@ def _box_muller(drawn: np.ndarray) -> np.ndarray:
     return both.astype(np.float32).ravel()
 
 
-def of_clip(shape: tuple[int, int, int, int], sigma: float, seed: int = 0) -> np.ndarray:
+def of_clip(shape: tuple[int, int, int, int], sigma: float | int, seed: int = 0) -> np.ndarray:
     """Returns the noise (t, h, w, 3) of a clip, in units of the range.
 
     Args:

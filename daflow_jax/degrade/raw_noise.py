@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from daflow_jax.degrade import linear
+
 
 class Sensor(NamedTuple):
     """gain: raw digits per electron. variance: of the read noise, raw digits squared."""
@@ -49,7 +51,7 @@ def develop(raw: Any) -> Any:
         _spread(light * _mask((*raw.shape, 3), channel), _CROSS if channel == 1 else _SQUARE)
         for channel in range(3)
     ]
-    numpy = np if isinstance(raw, np.ndarray) else _jax_numpy()
+    numpy = linear.module_of(raw)
     return (numpy.stack(planes, -1) * BALANCE).clip(0, 1) ** (1 / GAMMA)
 
 
@@ -66,7 +68,7 @@ def add(
     """
     clean = mosaic(frames)
     counts = poisson((clean - BLACK) / sensor.gain)
-    raw = BLACK + counts * sensor.gain + normal(clean.shape) * np.float32(sensor.variance**0.5)
+    raw = BLACK + counts * sensor.gain + normal(clean.shape) * sensor.variance**0.5
     return develop(raw.clip(0, WHITE))
 
 
@@ -78,7 +80,7 @@ def _mask(shape: tuple[int, ...], channel: int) -> np.ndarray:
 
 def _spread(plane: Any, window: np.ndarray) -> Any:
     """Returns known samples and, between them, the means of their known neighbours."""
-    numpy = np if isinstance(plane, np.ndarray) else _jax_numpy()
+    numpy = linear.module_of(plane)
     around = [(0, 0)] * (plane.ndim - 2) + [(1, 1), (1, 1)]
     padded = numpy.pad(plane, around, mode="reflect")
     height, width = plane.shape[-2:]
@@ -88,9 +90,3 @@ def _spread(plane: Any, window: np.ndarray) -> Any:
         for x in range(3)
         if window[y, x]
     )
-
-
-def _jax_numpy() -> Any:
-    import jax.numpy as jnp
-
-    return jnp

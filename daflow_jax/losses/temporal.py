@@ -19,7 +19,9 @@ class Temporal(NamedTuple):
 
 
 def unchanged(
-    warped: Float[Array, "b h w 3"], current: Float[Array, "b h w 3"], sharpness: float = SHARPNESS
+    warped: Float[Array, "b h w 3"],
+    current: Float[Array, "b h w 3"],
+    sharpness: float | int = SHARPNESS,
 ) -> Float[Array, "b h w"]:
     """Returns exp(-sharpness * squared colour difference) of true frames, 1 = nothing changed.
 
@@ -33,7 +35,7 @@ def temporal_loss(
     restored: tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"]],
     true: tuple[Float[Array, "b h w 3"], Float[Array, "b h w 3"]],
     flow: Float[Array, "b h w 2"],
-    sharpness: float = SHARPNESS,
+    sharpness: float | int = SHARPNESS,
     weight: Float[Array, "b"] | None = None,
 ) -> Temporal:
     """Returns the mean of mask * |current - previous warped|; no gradient goes to mask and flow.

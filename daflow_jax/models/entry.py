@@ -142,8 +142,8 @@ class Entry:
             with `var_min` and `var_max`). Restorers have `scale` (of the result's side to the
             input's) and `maximum` (largest height and width in pixels, or None); those that read
             neighbours in time may have `context` (frames on each side; windows then share them).
-            Interpolators have `any_time`: whether they find a frame at any time, or the one in the middle alone; then
-            they are called on their own results, and `times` is 0.5. An option `scale` of theirs
+            Interpolators have `any_time`: whether they find a frame at any time, or the one in the
+            middle alone; then they are called on their own results, and `times` is 0.5. An option `scale` of theirs
             (flow at a share of the size) divides `multiple` where it is below 1.
         module: the Linen class, called with (config, dtype=, param_dtype=).
         presets: architectures by name.

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +83,7 @@ def _block(golden, part):
     joint = module.clone(config=BlockConfig(heads=2, head=(32, 32), norm=False, queries="all"))
 
     def loss(params, f, d):
-        out = module.apply({"params": params}, f, d)
+        out = cast(block.Refined, module.apply({"params": params}, f, d))
         refined = block.middle(out.features)
         total = jnp.mean(refined**2) + 0.1 * jnp.mean(jnp.abs(out.flow))
         return total, out
@@ -90,7 +91,7 @@ def _block(golden, part):
     f, d = jnp.asarray(golden["f"]), jnp.asarray(golden["d"])
     grad = jax.jit(jax.value_and_grad(loss, (0, 1, 2), has_aux=True))
     (total, out), grads = grad(params, f, d)
-    both = joint.apply({"params": params}, f, d)
+    both = cast(block.Refined, jax.jit(joint.apply)({"params": params}, f, d))
     # the fixture's `joint` is aligned + residual; the network adds the residual to the neighbours
     aligned = block.between(block.middle(f), both.aligned)
     ours = {
@@ -171,10 +172,10 @@ def _temporal(golden, part):
     flow = jnp.asarray(flow)[None]
 
     def loss(previous, current):
-        return tuple(temporal.temporal_loss((previous, current), tuple(true), flow))
+        return tuple(temporal.temporal_loss((previous, current), (true[0], true[1]), flow))
 
     restored = [jnp.asarray(golden[k])[None] for k in names[2:4]]
-    grad = jax.value_and_grad(loss, (0, 1), has_aux=True)
+    grad = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))
     (total, mask), (previous, current) = grad(*restored)
     yield Row("warped_gt", warp.warp(true[0], flow)[0], golden["warped_gt"], 1e-6)
     yield Row("warped_out", warp.warp(restored[0], flow)[0], golden["warped_out"], 1e-6)

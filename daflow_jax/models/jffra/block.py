@@ -1,6 +1,6 @@
 """The block that refines flow and features together (the seed's equations 2 to 11)."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -147,7 +147,8 @@ class Block(nn.Module):
         projected = warp.warp(others, flow)
         repeated = jnp.repeat(reference, count, axis=0)  # neighbours of a clip are side by side
         seen, motion = (rearrange(x, "b n h w c -> (b n) h w c") for x in (projected, flow))
-        cost = local_correlation.local_correlation(repeated, seen, self.config.radius)
+        correlate = local_correlation.local_correlation
+        cost = cast(Array, correlate(repeated, seen, self.config.radius))
         read = jnp.concatenate([cost, repeated, seen, motion.astype(seen.dtype)], axis=-1)
         offset = head(read).astype(jnp.float32)
         cost, offset = (rearrange(x, "(b n) h w c -> b n h w c", n=count) for x in (cost, offset))

@@ -52,7 +52,8 @@ class JFFRAConfig:
         finest_cost: the finest scale at which flow is refined, as a divisor of the size.
         scale: of the result's side to the input's, 1 or 4.
         noise_map: the noise level is a fourth channel of the frames (non-blind denoising).
-        start: architecture of the flow network that gives the start flow; "": it is always given.
+        start: architecture of the flow network that gives the start flow ("raft", any flow model);
+            "": no flow network, the blocks start from zero flow unless another is given.
         frames: 2N + 1; the one in the middle is restored.
     """
 
@@ -103,8 +104,8 @@ _NANO = JFFRAConfig(
     encoder_blocks=False,
     resampling="conv",
     finest_cost=2,
-    start="raft-small",
-)  # [choice] a quarter of a million parameters beside the flow network
+    start="",
+)  # [choice] a quarter of a million parameters, no flow network
 
 VARIANTS = {
     "jffra": JFFRAConfig(),

@@ -1,5 +1,7 @@
 """JFFRA: a flow network for the start, and the network that refines flow and features."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -21,7 +23,7 @@ class JFFRA(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         self.net = Network(self.config, **kinds)
         if self.config.start:
             from daflow_jax.models import registry  # which lists this model, so not at the top
@@ -35,10 +37,12 @@ class JFFRA(nn.Module):
         """
         frames = jnp.clip(frames, 0, 1)
         others = neighbours(frames)
+        if not self.config.start:
+            return jnp.zeros((*others.shape[:-1], 2))
         first = jnp.broadcast_to(middle(frames)[:, None], others.shape)
         pairs = rearrange(jnp.stack([first, others], 2), "b n p h w c -> (b n) p h w c")
         c = self.start.config
-        around = pad.fit(frames.shape[2:4], c.multiple, c.minimum)
+        around = pad.fit((frames.shape[2], frames.shape[3]), c.multiple, c.minimum)
         flow = self.start(pad.pad(pairs, around)).flows[-1]
         flow = pad.crop(flow, around).astype(jnp.float32)
         return jax.lax.stop_gradient(rearrange(flow, "(b n) 1 h w c -> b n h w c", b=len(frames)))
@@ -52,7 +56,7 @@ class JFFRA(nn.Module):
         """Returns the restored frame and the flow after every block; see `Network`.
 
         Args:
-            start: None computes it on `frames`.
+            start: None computes it on `frames`; zero flow where there is no flow network.
         """
         if start is None:
             start = self.start_flow(frames)

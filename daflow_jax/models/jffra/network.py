@@ -94,12 +94,14 @@ class Network(nn.Module):
         return out.features, out.flow - first
 
     def _picture(self, x, frame):
+        zeros = nn.initializers.zeros  # a new network returns its input
+        out = conv.Conv(3, kernel_init=zeros, bias_init=zeros, name="out", **self._kinds)
         if self.config.scale == 1:
-            return frame + conv.Conv(3, name="out", **self._kinds)(x).astype(jnp.float32)
+            return frame + out(x).astype(jnp.float32)
         x = activation(conv.Conv(64, name="wide", **self._kinds)(x))
         for step in range(2):
             x = conv.Conv(4 * 64, name=f"grow{step}", **self._kinds)(x)
             x = activation(levels.shuffled(x, 2))
         size = (len(frame), *x.shape[1:3], 3)
         grown = jax.image.resize(frame, size, "bilinear")
-        return grown + conv.Conv(3, name="out", **self._kinds)(x).astype(jnp.float32)
+        return grown + out(x).astype(jnp.float32)

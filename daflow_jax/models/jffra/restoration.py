@@ -18,7 +18,7 @@ def restore(
     variables: Any,
     key: jax.Array,
     clips: Float[Array, "b f h w 3"],
-    sigma: float | None = None,
+    sigma: float | int | None = None,
 ) -> Float[Array, "b f H W 3"]:
     """Returns all frames restored, in [0, 1]; before the first and after the last stand mirrored
     ones.

@@ -1,28 +1,20 @@
 """Restorers, called on clips of any size and length: pad, window, restore, fix colours, cut."""
 
-import functools
-import itertools
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from daflow_jax import errors
-from daflow_jax.models import calls
-from daflow_jax.ops import color, pad, resize
+from daflow_jax import errors, models
+from daflow_jax.ops import pad
 from daflow_jax.predict import frames as inputs
 from daflow_jax.predict import memory
 from daflow_jax.predict.model import Model
-from daflow_jax.predict.options import Options
-from daflow_jax.predict.placement import Placement
+from daflow_jax.predict.restoration import tiles, windows
+from daflow_jax.predict.restoration.network import COLOR_FIXES
+from daflow_jax.predict.restoration.runner import Form, Runner
 
-COLOR_FIXES: dict[str, Callable[..., jax.Array] | None] = {
-    "none": None,
-    "adain": color.adain,
-    "wavelet": color.wavelet,
-}
+__all__ = ["COLOR_FIXES", "RestorationModel"]
 
 
 class RestorationModel(Model):
@@ -30,30 +22,36 @@ class RestorationModel(Model):
 
     It holds one window of frames, whatever the length of the clip. Every window starts from the
     same noise, if there is any, so a run is a function of frames and seed. The last window of a
-    clip reaches back over frames that are done, so that it is as long as the others.
+    clip reaches back over frames that are done, so that it is as long as the others. The state of a
+    recurrent network goes from window to window, and every window looks at frames after it.
     """
 
     def __call__(
         self,
         frames: Any,
         *,
-        window: int | None = None,
+        window: int | str | None = None,
+        ahead: int | None = None,
         color_fix: str = "none",
+        tile: str | tiles.Size = "auto",
         **options: Any,
     ) -> np.ndarray:
         """Returns float32 (t, s h, s w, 3) in [0, 1], s = `config.scale`.
 
         Args:
             frames: (t, h, w, 3), uint8, uint16 or float in [0, 1]; any size.
-            window: frames that are restored together; None is the model's own clip length.
+            window: frames that are restored together, or "all"; None is the model's own length.
+            ahead: of recurrent networks, frames after a window that it looks at (the model's own).
             color_fix: "none", or give the result the colours of its input by "adain" or "wavelet".
+            tile: (height, width) that the network sees at once, "off", or "auto": smaller ones
+                where memory is short, of networks that say how far they look.
             options: of the network, such as `steps`.
         """
         clip = inputs.as_clip(frames)
         out = None
-        restored = self.stream(clip, window=window, color_fix=color_fix, **options)
-        for index, frame in enumerate(restored):
-            out = np.empty((len(clip), *frame.shape), np.float32) if out is None else out
+        asked = dict(window=window, ahead=ahead, color_fix=color_fix, tile=tile)
+        for index, frame in enumerate(self.stream(clip, **asked, **options)):
+            out = self._room(len(clip), frame) if out is None else out
             out[index] = frame
         assert out is not None
         return out
@@ -62,81 +60,88 @@ class RestorationModel(Model):
         self,
         frames: Iterable[np.ndarray],
         *,
-        window: int | None = None,
+        window: int | str | None = None,
+        ahead: int | None = None,
         color_fix: str = "none",
+        tile: str | tiles.Size = "auto",
+        levels: bool = False,
         where: str = "frames",
         **options: Any,
     ) -> Iterator[np.ndarray]:
-        """Returns an iterator over the restored frames, float32 (s h, s w, 3) in [0, 1].
+        """Returns an iterator over the restored frames (s h, s w, 3), float32 in [0, 1], or with
+        `levels` uint8.
 
         `where` names the frames in errors; the rest is as in a call.
         """
-        if window is not None and window < 1:
-            raise errors.UserError(f"window {window}", "must be 1 or more", "Raise it")
         if color_fix not in COLOR_FIXES:
             known = errors.nearest(color_fix, COLOR_FIXES)
             raise errors.UserError(f"color fix {color_fix}", "is unknown", known)
-        chosen, length = self.options(**options), window or self.config.frames
-        return self._windows(iter(frames), length, color_fix, chosen, where)
+        chosen = self.options(**options)
+        cut = self._windows(frames, self._length(window), self._ahead(ahead, window), where)
+        self._check_tile(tile, color_fix)
+        runner = Runner(self.programs, self._recurrent, Form(color_fix, chosen, levels, tile))
+        return runner(self._checked(cut))
 
-    def _windows(self, source, length, color_fix, options, where):
-        held: list[np.ndarray] = []
-        while fresh := _take(source, length, held, where):
-            held = (held + fresh)[-length:]
-            yield from self._restored(np.stack(held), color_fix, options)[-len(fresh) :]
-        if not held:
-            raise errors.UserError(where, "no frame", "Name one or more")
+    @property
+    def _recurrent(self) -> bool:
+        return self.entry.recurrence is not None
 
-    def _restored(self, frames: np.ndarray, color_fix: str, options: Options) -> np.ndarray:
-        count, *size = frames.shape[:3]
-        self._check_size(pad.padded(tuple(size), self.config.multiple, self.config.minimum))
-        plan = Plan(color_fix, options.static)
-        what = f"{size[0]}x{size[1]} ({count} frames)"
-        try:
-            given = frames[None], dict(options.arrays)
-            return np.asarray(self.programs(window_function, plan, what, *given))[0]
-        except memory.OutOfMemory as error:
-            remedy = "Use a smaller --window, smaller frames or more memory"
-            raise errors.UserError("memory", str(error), remedy, 3) from None
+    def _windows(self, frames, length, ahead, where) -> Iterator[windows.Window]:
+        if self._recurrent:
+            return windows.onwards(frames, length, ahead, where)
+        return windows.sliding(frames, length, self._context, where)
 
-    def _check_size(self, padded):
-        largest = self.config.maximum
-        if largest is not None and max(padded) > largest:
-            rule = f"{padded[1]}x{padded[0]}; this model ends at {largest}"
-            raise errors.UserError("frames", rule, "Make them smaller")
+    def _length(self, window: int | str | None) -> int | None:
+        """Returns how many frames are restored together, None for all."""
+        if window == "all":
+            return None
+        if isinstance(window, str) or (window is not None and window < 1):
+            raise errors.UserError(f"window {window}", "must be 1 or more", "Raise it")
+        shared = 4 if self._context else 1  # windows that share frames waste less when longer
+        return window or shared * self.config.frames
 
+    def _ahead(self, ahead: int | None, window: int | str | None) -> int:
+        if not self._recurrent:
+            if ahead is not None:
+                rule = f"is not read: {self.name} is not recurrent"
+                raise errors.UserError("ahead", rule, "Leave it out")
+            return 0
+        if ahead is not None and ahead < 0:
+            raise errors.UserError(f"ahead {ahead}", "must be 0 or more", "Raise it")
+        own = models.loaded(self.entry.recurrence).ahead
+        return own if ahead is None else ahead
 
-class Plan(NamedTuple):
-    """What is static about a restoration: the colour fix, and options of the network's call."""
+    def _check_tile(self, tile: str | tiles.Size, color_fix: str) -> None:
+        if not isinstance(tile, tuple):
+            return
+        if not hasattr(self.config, "reach"):
+            rule = f"{self.name} looks at whole frames, and tiles would change its result"
+            raise errors.UserError("--tile", rule, "Leave it out")
+        if color_fix != "none":
+            raise errors.UserError("--color-fix", "needs whole frames", "Leave out it or --tile")
+        tiles.check(tile, self.config.reach)
 
-    color_fix: str
-    options: tuple[tuple[str, Any], ...]
+    @property
+    def _context(self) -> int:
+        """Frames on each side that a restored frame reads, of networks that say it."""
+        return getattr(self.config, "context", 0)
 
+    def _checked(self, cut: Iterable[windows.Window]) -> Iterator[windows.Window]:
+        for window in cut:
+            height, width = window.frames.shape[1:3]
+            padded = pad.padded((height, width), self.config.multiple, self.config.minimum)
+            largest = self.config.maximum
+            if largest is not None and max(padded) > largest:
+                rule = f"{padded[1]}x{padded[0]}; this model ends at {largest}"
+                raise errors.UserError("frames", rule, "Make them smaller")
+            yield window
 
-def window_function(module: Any, place: Placement, plan: Plan) -> Callable[..., jax.Array]:
-    """Returns (variables, key, clips (b, f, h, w, 3), arrays) -> restored clips of any size.
-
-    `arrays` are options that were read from files.
-    """
-    del place
-    config, fix = module.config, COLOR_FIXES[plan.color_fix]
-    call = functools.partial(calls.call, module, **dict(plan.options))
-
-    def function(variables, key, clips, arrays):
-        around = pad.fit(clips.shape[2:4], config.multiple, config.minimum)
-        out = call(variables, key, pad.pad(clips, around), **arrays)
-        out = pad.crop(out, around, config.scale).astype(jnp.float32)
-        if fix is None:
-            return out
-        style = resize.resize_align_corners(clips, out.shape[2:4])
-        return jnp.clip(fix(out, style), 0.0, 1.0)
-
-    return function
-
-
-def _take(source, count, held, where) -> list[np.ndarray]:
-    taken = []
-    for frame in itertools.islice(source, count):
-        taken.append(inputs.as_frames(frame, where))
-        inputs.same_size(taken[-1].shape, (held or taken)[0].shape, where)
-    return taken
+    def _room(self, count: int, frame: np.ndarray) -> np.ndarray:
+        """Returns room for all restored frames, which must fit this machine's memory."""
+        shape = (count, *frame.shape)
+        need, free = 4 * int(np.prod(shape)), memory.host_available()
+        if free is not None and need > free:
+            size = f"{shape[2]}x{shape[1]}"
+            rule = f"{count} of {size} take {memory.text(need)}, {memory.text(free)} is free"
+            raise errors.UserError("restored frames", rule, "Use `stream`, which gives one by one")
+        return np.empty(shape, np.float32)
