@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from daflow_jax import errors
+
 UNIT = 20.0  # pixels per unit of predicted flow, at all sizes (FlowNet, PWC-Net)
 FINEST = 2  # levels[0] is at 1 / 2^2 of the size
 Error = Literal["l1", "l2", "smooth_l2", "robust"]
@@ -69,8 +71,8 @@ def terms(
     for number, flow in enumerate(levels, FINEST):
         goal, known = reduced(target, valid, number, objective.window)
         difference = jnp.where(known[..., None], flow.astype(jnp.float32) - goal, 0.0)
-        errors = jnp.where(known, _ERRORS[objective.error](difference), 0.0)
-        per_pair = jnp.sum(errors, (-2, -1)) if objective.total else jnp.mean(errors, (-2, -1))
+        wrong = jnp.where(known, _ERRORS[objective.error](difference), 0.0)
+        per_pair = jnp.sum(wrong, (-2, -1)) if objective.total else jnp.mean(wrong, (-2, -1))
         found.append(jnp.mean(per_pair))
     return found
 
@@ -96,7 +98,7 @@ def reduced(
 ) -> tuple[Float[Array, "*b _ _ 2"], Bool[Array, "*b _ _"]]:
     """Returns the target at 1 / 2^level of the size, in units of 20 pixels, and where it is known.
 
-    Raises ValueError for a triangle at a side of one pixel, whose width has no meaning.
+    Raises UserError for a triangle at a side of one pixel, whose width has no meaning.
     """
     height, width = target.shape[-3:-1]
     rows, columns = (_window(side, side >> level, window) for side in (height, width))
@@ -117,9 +119,8 @@ def _window(side: int, small: int, window: str) -> jax.Array:
             np.kron(np.eye(small), np.full((1, side // small), small / side)), jnp.float32
         )
     if small < 2:
-        raise ValueError(
-            f"a side of {side} pixels has one at the smallest level; train PWC-Net on 128 or more"
-        )
+        rule = f"a side of {side} is one pixel at the smallest level, where the window is undefined"
+        raise errors.UserError("optical_flow", rule, f"Train on {2 * side // small} pixels or more")
     step = (side - 1) / (small - 1)
     centre = np.arange(small)[:, None] * step
     at = np.arange(side)[None]

@@ -1,4 +1,4 @@
-"""Supervised optical flow on degraded clips: RAFT, SEA-RAFT, and DA-Flow on its frozen backbone."""
+"""Supervised optical flow on degraded clips, by any network with the flow call."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from daflow_jax import models, ranges, viz
-from daflow_jax.losses import mixture_of_laplace, sequence
+from daflow_jax.losses import mixture_of_laplace, multiscale, sequence
 from daflow_jax.metrics import flow as metrics
 from daflow_jax.metrics import mean
 from daflow_jax.models.outputs import FlowOutput
@@ -23,8 +23,8 @@ class OpticalFlow(base.BaseTask):
     """Trains any network with the flow call on `lq`; `hq` is only shown in pictures.
 
     Networks that predict a mixture of Laplace (SEA-RAFT; RAFT and DA-Flow whose configuration
-    says `uncertainty`) descend its likelihood, others the absolute error, both over all
-    predictions.
+    says `uncertainty`) descend its likelihood, those that predict several sizes at once (FlowNet,
+    PWC-Net) a multi-scale loss, others the absolute error, over all predictions.
 
     Attributes:
         iters: refinement steps in training and evaluation, of networks that refine.
@@ -36,6 +36,8 @@ class OpticalFlow(base.BaseTask):
             size starts from the flow of the one before (`ops.coarse_to_fine`). All sizes learn,
             each in its own pixels; gradients do not cross sizes. Frames of sizes that the network
             does not take are padded. Wants a network that refines.
+        objective: name of a multi-scale loss (`losses.multiscale.PUBLISHED`), of networks that
+            have one; "" is that of the network's configuration.
     """
 
     module: base.Network
@@ -44,6 +46,7 @@ class OpticalFlow(base.BaseTask):
     max_flow: float = 400.0
     batch_norm: str = "frozen"
     scales: tuple[float, ...] = ()
+    objective: str = ""
     best = "-epe"
     work_unit = "pair"
 
@@ -55,6 +58,10 @@ class OpticalFlow(base.BaseTask):
             raise ranges.wrong("scales", self.scales, "Write them in ascending order, (0.25, 0.5)")
         if self.scales and not self._refines:
             raise ValueError("scales wants a network that refines; this one takes no start: use ()")
+        own = self._default_objective
+        if self.objective and not own:
+            raise ranges.wrong("objective", self.objective, 'This network has no such loss: use ""')
+        ranges.check_choice(self, objective=("", *multiscale.PUBLISHED) if own else ("",))
 
     @property
     def inputs(self) -> Inputs:
@@ -112,11 +119,18 @@ class OpticalFlow(base.BaseTask):
     def _refines(self) -> bool:
         return self._entry is None or self._entry.refines
 
+    @property
+    def _default_objective(self) -> str:
+        return getattr(getattr(self.module, "config", None), "objective", "")
+
     def _keys(self, rng) -> dict[str, jax.Array]:
         streams = ("noise",) if self._entry is None else self._entry.streams
         return {name: rng for name in streams}
 
     def _objective(self, out: FlowOutput, target, valid) -> jax.Array:
+        if out.levels is not None:
+            chosen = multiscale.PUBLISHED[self.objective or self._default_objective]
+            return multiscale.loss(out.levels, target, valid >= 0.5, chosen)
         if out.info is None:
             return sequence.sequence_loss(out.flows, target, valid, self.gamma, self.max_flow)
         return mixture_of_laplace.mixture_loss(

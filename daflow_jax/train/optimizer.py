@@ -14,13 +14,13 @@ from daflow_jax import errors, ranges
 from daflow_jax.train import groups as parameter_groups
 from daflow_jax.train import schedule
 
-SCHEDULES = ("one_cycle", "constant", "cosine", "from_zero")
-NAMES = ("adamw", "sgd", "lars")
+SCHEDULES = ("one_cycle", "constant", "cosine", "from_zero", "halved")
+NAMES = ("adamw", "adam", "sgd", "lars")
 MOST_RATE = 1000  # [choice] of rates and decays
 _READ_BY = {  # fields that only some optimisers read
-    "beta1": ("adamw",),
-    "beta2": ("adamw",),
-    "eps": ("adamw",),
+    "beta1": ("adamw", "adam"),
+    "beta2": ("adamw", "adam"),
+    "eps": ("adamw", "adam"),
     "momentum": ("sgd", "lars"),
     "nesterov": ("sgd", "lars"),
     "trust": ("lars",),
@@ -32,9 +32,11 @@ class OptimizerConfig:
     """What moves the parameters.
 
     Attributes:
-        name: "adamw" (decoupled decay), "sgd" (PyTorch's: decay added to the gradient, momentum
-            without the rate), or "lars" (as sgd, each kernel's step in proportion to its norm; Y.
+        name: "adamw" (decoupled decay), "adam" (decay added to the gradient, whose moments then
+            hold it too), "sgd" (PyTorch's: decay added to the gradient, momentum without the
+            rate), or "lars" (as sgd, each kernel's step in proportion to its norm; Y.
             You et al., arXiv 1708.03888).
+        halve_at: steps from which "halved" takes half of the rate before.
         trust: LARS's coefficient; biases and scales, of one dimension, take plain steps.
         groups: parameters with a rate or decay of their own, the first that matches counts; see
             `groups.Group`. Those that match none have the section's values.
@@ -48,6 +50,7 @@ class OptimizerConfig:
     name: str = "adamw"
     schedule: str = "one_cycle"
     warmup_steps: int = 0  # of all but "one_cycle"
+    halve_at: tuple[int, ...] = ()
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
@@ -66,12 +69,16 @@ class OptimizerConfig:
         rates = dict.fromkeys(("lr", "weight_decay"), (0, MOST_RATE))
         above = dict(trust=(ranges.ABOVE_0, MOST_RATE), clip_norm=(ranges.ABOVE_0, math.inf))
         counts = dict(warmup_steps=(0, ranges.COUNT), eps=(0, 1))
+        counts |= dict(halve_at=(1, ranges.COUNT))
         ranges.check(self, **moments, **rates, **above, **counts)
         ranges.check_choice(self, name=NAMES, schedule=SCHEDULES)
         ranges.check_patterns(self, "train", "frozen")
         if self.schedule == "one_cycle" and self.warmup_steps:
             where = "config.optimizer.warmup_steps"
             raise errors.UserError(where, "one_cycle has its own warm-up", "Set it to 0")
+        if self.halve_at and self.schedule != "halved":
+            where, rule = "config.optimizer.halve_at", f"{self.schedule} does not read it"
+            raise errors.UserError(where, rule, 'Leave it out, or set schedule to "halved"')
         for field in dataclasses.fields(self):
             unread = self.name not in _READ_BY.get(field.name, NAMES)
             if unread and getattr(self, field.name) != field.default:
@@ -97,12 +104,16 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> Optimizer:
         rate = schedule.cosine(config.lr, steps, config.warmup_steps)
     elif config.schedule == "from_zero":
         rate = schedule.from_zero(config.lr, steps, config.warmup_steps)
+    elif config.schedule == "halved":
+        rate = schedule.halved(config.lr, config.halve_at, config.warmup_steps)
     else:
         rate = schedule.constant(config.lr, config.warmup_steps)
     clip, decay = clip_by_global_norm(config.clip_norm), _decay(config)
     momentum = optax.trace(config.momentum, config.nesterov)
     if config.name == "adamw":
         parts = (clip, optax.scale_by_adam(config.beta1, config.beta2, config.eps), decay)
+    elif config.name == "adam":
+        parts = (clip, decay, optax.scale_by_adam(config.beta1, config.beta2, config.eps))
     elif config.name == "sgd":
         parts = (clip, decay, momentum)
     else:

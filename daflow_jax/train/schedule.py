@@ -1,6 +1,6 @@
 """Learning rates as functions of the step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,16 @@ def one_cycle(peak: float, total_steps: int, pct_start: float = 0.05) -> Schedul
 def constant(peak: float, warmup_steps: int = 0) -> Schedule:
     """Returns `peak` at every step, reached linearly from 0 within `warmup_steps`."""
     return lambda step: peak * _warmup(step, warmup_steps)
+
+
+def halved(peak: float, halve_at: Sequence[int], warmup_steps: int = 0) -> Schedule:
+    """Returns `peak`, after a linear warm-up, halved once at each step of `halve_at` (PWC-Net's
+    published solver: 400, 600, 800, 1000 and 1200 thousand).
+    """
+    at = jnp.asarray(halve_at, jnp.float32)
+    return lambda step: (
+        peak * _warmup(step, warmup_steps) * 0.5 ** jnp.sum(jnp.asarray(step, jnp.float32) >= at)
+    )
 
 
 def cosine(peak: float, total_steps: int, warmup_steps: int = 0) -> Schedule:
