@@ -23,8 +23,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="new frames between those of a pair, folder or video",
         description=(
             "Writes the frames of the input and new ones between them: .png for images, .mp4 of "
-            "high quality for videos, with their sound. Every size is taken. Equal neighbours and "
-            "those of two scenes get copies between them, found by a similarity of thumbnails."
+            "high quality for videos, with their sound. Every size is taken. Across "
+            "cuts, and between equal frames, copies are written."
         ),
         **options.examples(
             "daflow interpolate video.mp4 --model rife-4.0",
@@ -45,8 +45,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     options.add_model(parser, "interpolation", default=DEFAULT_INTERPOLATOR or "")
     new_times.add(parser)
     group = parser.add_argument_group("frames")
-    text = "copies between equal frames and across cuts (on)"
-    group.add_argument("--gate", choices=("on", "off"), default="on", help=text)
+    text = "copies across cuts (cuts), also between very similar frames (ssim), or never"
+    group.add_argument("--gate", choices=("cuts", "ssim", "off"), help=text)
     text = "average with the result for flipped frames: better, twice the time"
     group.add_argument("--flips", action="store_true", help=text)
     text = "demo: as CogVideo's demo, which squeezes sides off the model's multiple (crop)"
@@ -93,9 +93,10 @@ def _check(args: argparse.Namespace) -> None:
         raise errors.UserError("--model", rule, _REMEDY)
     factor = args.factor or args.slow or 2
     halves = not (args.fps or args.times or factor & (factor - 1))
-    if args.mode == "demo" and not (halves and args.gate == "on"):
-        rule = "the demo has a gate, and 2, 4 or 8 times the frames"
-        raise errors.UserError("--mode demo", rule, "Use --factor or --slow, and no --gate off")
+    if args.mode == "demo" and not (halves and args.gate in (None, "ssim")):
+        rule = "the demo has the gate ssim, and 2, 4 or 8 times the frames"
+        raise errors.UserError("--mode demo", rule, "Use --factor or --slow, and no other --gate")
+    args.gate = args.gate or ("ssim" if args.mode == "demo" else "cuts")
 
 
 def _manifest(args, model):
@@ -167,6 +168,7 @@ class _Work:
             "static": self._run.counts["static"],
             "cuts": self._run.counts["cut"],
             "seconds": round(time.monotonic() - begun, 3),
+            "network_seconds": round(self._run.seconds, 3),  # without compiling
             "outputs": [str(path) for path in ([target] if files.is_video else made.pictures)],
         }
         if made.damage:

@@ -43,8 +43,8 @@ class Between(NamedTuple):
 
 
 class Made(NamedTuple):
-    """frames: how many there are now. given: how many were read. pictures: their files, those that
-    were kept too. damage: places where frames are missing. error: what ended the sequence early.
+    """frames: how many there are now. given: how many were read. pictures: their files unless it is
+    a video, those that were kept too. damage: places where frames are missing. error: what ended the sequence early.
     """
 
     frames: int
@@ -141,5 +141,6 @@ class _Run:
 
     def _done(self, picture: Path) -> None:
         self.frames += 1
-        self.pictures.append(picture)
+        if not self._files.is_video:
+            self.pictures.append(picture)
         self._progress()

@@ -142,7 +142,7 @@ def test_a_run_goes_on_where_it_stopped(run, tmp_path):
     assert [path.name for path in files if before[path] != after[path]] == ["000002_0.5000.png"]
 
 
-def test_the_gate_repeats_frames_and_is_counted(run, tmp_path):
+def test_frames_are_repeated_across_cuts_and_counted(run, tmp_path):
     one, other = FRAMES[0], 255 - FRAMES[0]
     for index, frame in enumerate((one, one, other)):
         image.write_image(tmp_path / f"c/{index}.png", frame)
@@ -172,7 +172,7 @@ def test_the_demo_doubles_the_last_frame_and_squeezes(run, clip, tmp_path):
         (("--fps", "30/0"), "'30/0' is not a rate up to 1000"),
         (("--fps", 60), "--fps 60: clip is pictures, which have no rate of their own"),
         (("--factor", 2, "--fps", 50), "not allowed with argument --factor"),
-        (("--mode", "demo", "--gate", "off"), "--mode demo: the demo has a gate"),
+        (("--mode", "demo", "--gate", "off"), "--mode demo: the demo has the gate ssim"),
         (("--mode", "demo", "--factor", 3), "and 2, 4 or 8 times the frames"),
     ],
 )

@@ -13,6 +13,7 @@ VERBS: dict[str, list[str]] = {  # verb: what is given besides the flags that ar
     "eval": ["pairs", "--baseline", "zero", "--quiet"],
     "flow": ["cut.png", "a.png", "--quiet"],
     "restore": ["cut.png", "--quiet", "--model", "nosuch"],
+    "interpolate": ["cut.png", "a.png", "--quiet", "--model", "nosuch"],
     "export": ["nosuch", "out"],
     "analyze": ["pairs", "--quiet", "--model", "nosuch"],
     "score": ["nosuch.mp4", "--quiet"],

@@ -73,7 +73,9 @@ def _demo_frames(model: Any, clip: list[np.ndarray], factor: int, seen: list[flo
         return seen[-1]
 
     with mock.patch.object(Gate, "similarity", noted):
-        return np.stack([frame for _, frame in model.stream(asks, whole=False, as_demo=True)])
+        return np.stack(
+            [frame for _, frame in model.stream(asks, gate="ssim", whole=False, as_demo=True)]
+        )
 
 
 def _gate(part: str) -> Iterator[Row]:

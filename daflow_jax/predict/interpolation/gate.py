@@ -9,6 +9,7 @@ from daflow_jax.metrics import thumbnail_ssim
 # Similarity of 32 x 32 thumbnails, as in RIFE's inference_video.py and CogVideo's demo.
 STATIC, CUT = 0.996, 0.2
 Relation = Literal["static", "moving", "cut"]
+GATES = ("cuts", "ssim", "off")  # what a person may choose; "off" is no gate
 
 
 class Gate:
@@ -16,15 +17,21 @@ class Gate:
 
     Args:
         padded: (height, width) of the frames with the network's padding, which is seen too.
+        published: very similar frames are static, as in the scripts; else those that are equal.
+            Slow motion is very similar too, and there a network's frames are better than copies.
     """
 
-    def __init__(self, padded: tuple[int, int]):
-        self._padded = padded
+    def __init__(self, padded: tuple[int, int], published: bool = True):
+        self._padded, self._published = padded, published
         self._last: tuple[np.ndarray, np.ndarray] | None = None  # frame, thumbnail
 
     def __call__(self, first: np.ndarray, second: np.ndarray) -> Relation:
         """Returns what two frames (h, w, 3) are to each other."""
-        return judge(self.similarity(first, second))
+        if self._published:
+            return judge(self.similarity(first, second))
+        if np.array_equal(first, second):
+            return "static"
+        return "cut" if self.similarity(first, second) < CUT else "moving"
 
     def similarity(self, first: np.ndarray, second: np.ndarray) -> float:
         """Returns how alike two frames are, 1 = equal."""
@@ -38,5 +45,5 @@ class Gate:
 
 
 def judge(similarity: float) -> Relation:
-    """Returns what neighbours of a similarity are to each other."""
+    """Returns what neighbours of a similarity are to each other in the scripts."""
     return "static" if similarity > STATIC else "cut" if similarity < CUT else "moving"

@@ -36,7 +36,8 @@ class InterpolationModel(Model):
         Args:
             frames: (t, h, w, 3), uint8, uint16 or float in [0, 1]; any size.
             times: n numbers in (0, 1), 0 = the first frame of a pair, 1 = the second.
-            gate: "on" repeats the first frame where neighbours are equal or of two scenes.
+            gate: "cuts" repeats the first frame where neighbours are of two scenes or equal; "ssim"
+                also where they are very similar, as RIFE's scripts do.
             flips: average with the result for frames that are flipped in both axes.
             options: of the network, such as `scale`.
         """
@@ -55,7 +56,7 @@ class InterpolationModel(Model):
         self,
         asks: Iterable[Ask],
         *,
-        gate: str = "on",
+        gate: str = "cuts",
         flips: bool = False,
         whole: bool = True,
         where: str = "frames",
@@ -65,9 +66,8 @@ class InterpolationModel(Model):
         """Returns an iterator over the frames that are asked for; see `Stream`, and `DemoStream`
         for `as_demo`."""
         stream.check_gate(gate)
-        if as_demo and gate == "off":
-            rule = "the demo has a gate"
-            raise errors.UserError("gate off", rule, "Leave out one of the two")
+        if as_demo and gate != "ssim":
+            raise errors.UserError(f"gate {gate}", "the demo has another", "Pass gate ssim")
         chosen, kind = self.options(**options), DemoStream if as_demo else Stream
         return kind(self, asks, chosen, gate=gate, flips=flips, whole=whole, where=where)
 

@@ -1,6 +1,8 @@
 """Frames that are asked for one by one, between neighbours that come one by one."""
 
 import collections
+import contextlib
+import time
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -10,7 +12,7 @@ import numpy as np
 
 from daflow_jax import errors
 from daflow_jax.predict import frames as inputs
-from daflow_jax.predict.interpolation.gate import Gate
+from daflow_jax.predict.interpolation.gate import GATES, Gate
 from daflow_jax.predict.interpolation.network import Network
 from daflow_jax.predict.interpolation.pair import Pair
 
@@ -39,13 +41,15 @@ class Stream:
 
     Args:
         model: an InterpolationModel. options: of its calls.
-        gate: "on": equal neighbours and those of two scenes get copies of the first one between
-            them; "off": every pair is given to the network.
+        gate: which neighbours get copies of the first one between them instead of the network's
+            frames: "cuts", those of two scenes and equal ones; "ssim", also very similar ones, as
+            in RIFE's and CogVideo's scripts; "off", none.
         whole: frames are uint8, and those that are asked for at share 0 are as they came; else
             float32 in [0, 1].
         where: names the frames in errors.
 
     Attributes:
+        seconds: spent on the network, without compiling it.
         counts: of neighbours that are "static", "moving" or a "cut" by the gate; of "frames" that
             the network made.
     """
@@ -56,7 +60,7 @@ class Stream:
         asks: Iterable[Ask],
         options: Any,
         *,
-        gate: str = "on",
+        gate: str = "cuts",
         flips: bool = False,
         whole: bool = True,
         where: str = "frames",
@@ -68,15 +72,28 @@ class Stream:
         self._pair: Pair | None = None
         self._ahead = 0 if model.device.platform == "cpu" else 1  # a CPU has nothing to wait for
         self.counts: collections.Counter[str] = collections.Counter()
+        self.seconds = 0.0
 
     def __iter__(self) -> Iterator[tuple[Any, np.ndarray]]:
         waiting: collections.deque[tuple[Any, jax.Array | np.ndarray]] = collections.deque()
         for ask in self._asks:
-            waiting.append((ask.place, self._found(ask)))
+            with self._timed():
+                waiting.append((ask.place, self._found(ask)))
             while len(waiting) > self._ahead:
-                yield _fetched(waiting.popleft())
+                yield self._fetched(*waiting.popleft())
         while waiting:
-            yield _fetched(waiting.popleft())
+            yield self._fetched(*waiting.popleft())
+
+    def _fetched(self, place: Any, found: jax.Array | np.ndarray) -> tuple[Any, np.ndarray]:
+        with self._timed():
+            return place, np.asarray(found)
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        programs = self._model.programs
+        begun, compiled = time.perf_counter(), programs.compile_seconds
+        yield
+        self.seconds += time.perf_counter() - begun - (programs.compile_seconds - compiled)
 
     def _found(self, ask: Ask) -> jax.Array | np.ndarray:
         if ask.second is None or ask.share == 0:
@@ -111,7 +128,8 @@ class Stream:
         if self._network is None:
             size = first.shape[0], first.shape[1]
             self._network = Network(self._model, self._options, self._flips, size)
-            self._gate = Gate(self._network.padded) if self._gate_name == "on" else None
+            if self._gate_name != "off":
+                self._gate = Gate(self._network.padded, self._gate_name == "ssim")
         inputs.same_size(first.shape, self._network.size, self._where)
         return self._network
 
@@ -123,11 +141,7 @@ class Stream:
         return np.rint(255 * frame).astype(np.uint8) if self._whole else frame
 
 
-def _fetched(found: tuple[Any, Any]) -> tuple[Any, np.ndarray]:
-    return found[0], np.asarray(found[1])
-
-
 def check_gate(gate: str) -> None:
     """Raises UserError for a gate that is unknown."""
-    if gate not in ("on", "off"):
-        raise errors.UserError(f"gate {gate}", "is unknown", "Use on or off")
+    if gate not in GATES:
+        raise errors.UserError(f"gate {gate}", "is unknown", errors.nearest(gate, GATES))

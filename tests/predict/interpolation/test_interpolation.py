@@ -54,7 +54,7 @@ def test_a_scale_makes_the_padding_coarser(any_time):
 def test_what_a_network_of_middles_cannot_is_refused(middle):
     with pytest.raises(errors.UserError, match=r"times \(0.3,\): fade finds the frame in the mid"):
         middle(FRAMES, [0.3])
-    with pytest.raises(errors.UserError, match="gate maybe: is unknown. Use on or off"):
+    with pytest.raises(errors.UserError, match="gate maybe: is unknown. Known: cuts, off, ssim"):
         middle(FRAMES, gate="maybe")
     with pytest.raises(errors.UserError, match="one frame only; interpolation needs two"):
         middle(FRAMES[:1])
@@ -79,10 +79,23 @@ def test_equal_neighbours_and_cuts_get_copies_of_the_first(any_time):
     for _, frame in run:
         np.testing.assert_array_equal(frame, FRAMES[0])
     assert run.counts == {"static": 1, "cut": 1}
+    slow = [FRAMES[0], FRAMES[0] ^ 1]  # very similar: slow motion, as a rule
+    for gate, relation in (("cuts", "moving"), ("ssim", "static")):
+        run = any_time.stream(asks(slow, 0.5), gate=gate)
+        assert len(list(run)) == 1 and run.counts[relation] == 1
     run = any_time.stream(asks(frames, 0.5), gate="off")
     still, fade = (frame for _, frame in run)
     assert still.mean() > 1.02 * FRAMES[0].mean() and run.counts == {"frames": 2}
     np.testing.assert_allclose(fade, 127.5, atol=0.51)
+
+
+def test_what_is_computed_ahead_comes_in_its_turn(any_time):
+    run = any_time.stream(asks(list(FRAMES), 0, 0.25, 0.5), gate="off")
+    behind = list(any_time.stream(asks(list(FRAMES), 0, 0.25, 0.5), gate="off"))
+    run._ahead = 1  # as on an accelerator
+    for (place, frame), (other, expected) in zip(run, behind, strict=True):
+        assert place == other
+        np.testing.assert_array_equal(frame, expected)
 
 
 def test_sizes_that_differ_are_named(any_time):

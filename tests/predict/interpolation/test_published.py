@@ -30,7 +30,7 @@ def test_the_demo_replaces_a_frame_that_comes_again(golden_clip):
         model = fakes.model()
         pairs = [(first, first.copy()), (first, last), (last, last)]
         asks = (Ask(a, b, Fraction(k, 2)) for a, b in pairs for k in range(2))
-        run = model.stream(asks, whole=False, as_demo=True)
+        run = model.stream(asks, gate="ssim", whole=False, as_demo=True)
         frames = [frame for _, frame in run]
     one, other = first / np.float32(255), last / np.float32(255)
     again = 1.03  # what the fade makes of a frame and itself
