@@ -1,4 +1,4 @@
-"""`daflow analyze`: which features of a restorer match, and whether flow relies on them."""
+"""`daflow analyze`: which features of networks match, and whether flow relies on them."""
 
 import argparse
 import importlib.util
@@ -14,19 +14,23 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the verb and its options."""
     parser = subparsers.add_parser(
         "analyze",
-        help="which features of a restorer match, and whether flow relies on them",
+        help="which features of networks match, and whether flow relies on them",
         description=(
-            "Every token of a frame goes to the most similar token of the next, for each block, "
-            "kind of feature and denoising step, beside zero flow, raw patches of 20 x 20 pixels "
-            "(searched every 4 pixels) and the same network before training. EPE in pixels; PCK is "
-            "the share of errors below one token's side; over visible tokens. Centred: without the "
-            "mean at each position, which holds what features say of positions alone (needs 8 "
-            "samples of one size)."
+            "Every token of a frame goes to the most similar token of the next, for each network, "
+            "block, kind of feature and denoising step, beside zero flow, raw patches of 20 x 20 "
+            "pixels (searched every 4 pixels), averaged windows of 20 and 40 pixels, the same "
+            "network before training, and with the weights of each layer shuffled. EPE in pixels; "
+            "PCK is the share of errors below one token's side; moving: of tokens that move "
+            "further than that; over visible tokens, with intervals over clips. Standardised: each "
+            "channel of each frame has mean 0 and deviation 1. Centred: without the mean at each "
+            "position, which holds what features say of positions alone (needs 8 samples of one "
+            "size)."
         ),
         **options.examples(
             "daflow analyze pairs --model runs/lift/export/best --degrade combined:3",
             "daflow analyze --generated 24 --model my_restorer --blocks all --steps 1,10",
             "daflow analyze pairs --model my_daflow --degrade combined:3 --exchange",
+            "daflow analyze --generated 64 --model raft-degraded --model rrdb --degrade combined:3",
         ),
     )
     parser.add_argument("pairs", nargs="*", metavar="PAIRS", help="folders of pairs, as in eval")
@@ -55,11 +59,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def _add_model(group):
     group.add_argument(
-        "--model", metavar="NAME|DIR", required=True, help="a restorer or a DA-Flow model"
+        "--model",
+        metavar="NAME|DIR",
+        required=True,
+        action="append",
+        help="a network that lends features, or a DA-Flow model; several share the table",
     )
     options.add_device(group, precision=False)
     group.add_argument(
-        "--blocks", default="taps", metavar="LIST", help="taps, all, or numbers: 1,3 (taps)"
+        "--blocks", default="taps", metavar="LIST", help="taps, all, or names: 1,3 or fnet (taps)"
     )
     group.add_argument(
         "--steps", default="1", metavar="LIST", help="read the last step of runs so long (1)"
@@ -68,6 +76,18 @@ def _add_model(group):
         "--exchange",
         action="store_true",
         help="also the EPE of DA-Flow whose backbone sees another pair",
+    )
+    group.add_argument(
+        "--token", type=options.at_least(1), metavar="PX", help="side (their coarsest, 8 or more)"
+    )
+    group.add_argument(
+        "--shrink",
+        type=options.at_least(1),
+        metavar="N",
+        help="average frames to 1/N before the network (what it enlarges by, else 1)",
+    )
+    group.add_argument(
+        "--controls", default="random,shuffled", metavar="LIST", help="of both, or none"
     )
 
 
@@ -84,22 +104,28 @@ def run(args: argparse.Namespace) -> int:
     if not args.no_plot and importlib.util.find_spec("matplotlib") is None:
         rule, remedy = "needs matplotlib", "Install daflow-jax[plots] or pass --no-plot"
         raise errors.UserError("the heat map", rule, remedy, 3)
-    degradations = parse_degradations(args)
+    degradations, controls = parse_degradations(args), _controls(args.controls)
     options.start(args)
-    subject = _subject(args)
-    makers, exclude = _samples(args, subject.window)
+    subjects, token = _subjects(args)
+    makers, exclude = _samples(args, max(subject.window for subject in subjects))
     log = console.Console(args.quiet)
     found, device = [], jax.default_device(api.find_device(args.device))
     with device, console.Progress(log, "analyze", "degradations", len(degradations)) as bar:
         for each in degradations:
-            chosen = dict(seed=args.seed, exclude=exclude, exchange=args.exchange)
-            found.append(study.run(subject, makers, each, **chosen))
+            chosen = dict(
+                seed=args.seed, exclude=exclude, exchange=args.exchange, controls=controls
+            )
+            found.append(study.run(subjects, makers, each, token, **chosen))
             bar.step()
-    meta = subject.loaded.meta
+    named = [
+        {key: subject.loaded.meta.get(key) for key in ("name", "sha256")} for subject in subjects
+    ]
     record = {
         **records.head(command()),
-        "model": {"name": meta.get("name"), "sha256": meta.get("sha256")},
+        "model": named[0],
+        "models": named,
         "data": {"name": ", ".join(args.pairs) or "generated", "samples": len(makers)},
+        "token": token,
         "seed": args.seed,
         "degradation": found,
         "environment": records.environment(args.device),
@@ -112,21 +138,32 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _subject(args):
+def _subjects(args):
+    """Returns what is compared, and on which tokens."""
     from daflow_jax.evaluate.probing import study, subject
 
-    blocks = args.blocks
-    if blocks not in ("taps", "all"):
-        blocks = _numbers("--blocks", blocks, 0)
+    blocks = args.blocks if args.blocks in ("taps", "all") else split(args.blocks)
+    steps = _numbers("--steps", args.steps, 1)
     try:
-        found = subject.of(args.model, blocks, _numbers("--steps", args.steps, 1))
+        found = [subject.of(model, blocks, steps, args.shrink or 0) for model in args.model]
         if args.exchange:
-            study.check_exchange(found)
+            study.check_exchange(found[0])
+        return found, subject.token(found, args.token or 0)
     except errors.UserError as error:
-        if error.where not in ("blocks", "steps", "exchange"):
+        if error.where not in ("blocks", "steps", "exchange", "token"):
             raise
         raise errors.UserError(f"--{error.where}", error.rule, error.remedy) from None
-    return found
+
+
+def _controls(text: str) -> tuple[str, ...]:
+    from daflow_jax.evaluate.probing.study import CONTROLS
+
+    chosen = () if text == "none" else tuple(split(text))
+    for name in chosen:
+        if name not in CONTROLS:
+            remedy = errors.nearest(name, (*CONTROLS, "none"))
+            raise errors.UserError("--controls", f"{name!r} is not one", remedy)
+    return chosen
 
 
 def _numbers(where, text, least) -> tuple[int, ...]:

@@ -50,7 +50,8 @@ def score(
     visible: Bool[Array, "*b y x"],
     patch_size: int,
 ) -> dict[str, Mean]:
-    """Returns the end-point error in pixels, "epe", and the share of errors below one patch, "pck".
+    """Returns the end-point error in pixels, "epe", the share of errors below one patch, "pck", and
+    that share of the tokens that move by more than one patch, "moving", where zero flow finds none.
 
     Counted are tokens at whose middle the truth is visible and leads to a place in the frame.
 
@@ -66,7 +67,12 @@ def score(
     last = jnp.array([width - 0.5, height - 0.5])
     seen &= jnp.all((place >= -0.5) & (place <= last), axis=-1)
     error = jnp.linalg.norm(estimate - moved, axis=-1)
-    return {"epe": Mean.of(patch_size * error, seen), "pck": Mean.of(error < 1.0, seen)}
+    moving = seen & (jnp.linalg.norm(moved, axis=-1) > 1.0)
+    return {
+        "epe": Mean.of(patch_size * error, seen),
+        "pck": Mean.of(error < 1.0, seen),
+        "moving": Mean.of(error < 1.0, moving),
+    }
 
 
 def _places(

@@ -1,8 +1,10 @@
 """The features that any network lends (`Entry.taps`) by name, on a grid that is asked for."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from einops import reduce
 from jaxtyping import Array, Float
@@ -12,6 +14,7 @@ from daflow_jax.models import registry
 from daflow_jax.models.entry import TapSource, loaded
 from daflow_jax.ops import scales
 
+MAP = "map"  # the only kind of features of networks without queries and keys
 Name = tuple[Any, str]  # block and kind, as a `TapSource` names them
 
 
@@ -67,3 +70,44 @@ def at_stride(
         return scales.images_at(maps, (height, width))
     i, j = maps.shape[-3] // height, maps.shape[-2] // width
     return reduce(jnp.asarray(maps), "... (h i) (w j) c -> ... h w c", "mean", i=i, j=j)
+
+
+def of_maps(maps: Mapping[str, Callable[[Any, Any], Any]], default: tuple[str, ...]) -> TapSource:
+    """Returns the source of a network whose taps are maps on the grid of its `stride`.
+
+    Args:
+        maps: name -> function of (bound module, frames (f, h, w, 3)) to (f, h', w', c).
+        default: those that are read unless asked otherwise.
+    """
+
+    @functools.cache
+    def build(config: Any, blocks: tuple[str, ...], steps: int, tap_step: int):
+        del steps, tap_step
+        module = loaded(registry.entry_of(config).module)(config, parent=None)
+
+        def found(bound, frames):
+            return {(name, MAP): maps[name](bound, frames) for name in blocks}
+
+        @jax.jit
+        def features(variables, key, frames):
+            rngs = {name: key for name in registry.entry_of(config).streams}
+            own = module.apply(variables, frames, method=found, rngs=rngs)
+            return {name: (x, x) for name, x in own.items()}
+
+        return features
+
+    def untrained(config: Any, seed: int) -> tuple[Any, Any]:
+        from daflow_jax.models import calls
+
+        module = registry.build(config)
+        return config, jax.jit(lambda key: calls.init(module, key))(jax.random.key(seed))
+
+    return TapSource(
+        kinds=(MAP,),
+        blocks=lambda config: tuple(maps),
+        default=lambda config: default,
+        patch_size=lambda config: config.stride,
+        most_steps=lambda config: 1,
+        build=build,
+        untrained=untrained,
+    )

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from daflow_jax import models
 from daflow_jax.evaluate.probing import probe, report
 from daflow_jax.io import flow as flow_files
 from daflow_jax.io import image
@@ -50,21 +51,53 @@ def test_a_model_is_compared_with_zero_flow_raw_patches_and_itself_untrained(
     results = json.loads(out)
     assert results == json.loads((tmp_path / "daflow_analyze/results.json").read_text())
     (clean,) = results["degradation"]
-    assert clean["references"]["zero flow"] == {"epe": pytest.approx(MOTION), "pck": 0}
-    assert clean["references"]["raw patches"] == {"epe": pytest.approx(0, abs=0.2), "pck": 1}
+    known = {
+        name: {k: x for k, x in found.items() if k != "intervals"}
+        for name, found in clean["references"].items()
+    }
+    windows = {known.pop(f"averaged windows, {side} px")["pck"] for side in (20, 40)}
+    assert len(windows) == 2
+    assert known == {
+        "zero flow": {"epe": pytest.approx(MOTION), "pck": 0, "moving": 0},
+        "raw patches": {"epe": pytest.approx(0, abs=0.2), "pck": 1, "moving": 1},
+    }
+    assert clean["references"]["raw patches"]["intervals"]["moving"] == [1, 1]
     names = ("network", "steps", "block", "kind", "form")
     rows = {tuple(row[name] for name in names) for row in clean["rows"]}
     assert rows == {
         (network, 1, block, kind, form)
-        for network in ("trained", "random")
+        for network in ("trained", "random", "shuffled")
         for block in (0, 1)
         for kind in taps.KINDS
         for form in report.FORMS
     }
     assert clean["restoration"]["psnr"] < clean["restoration"]["psnr_lq"] == 60.0
     table = (tmp_path / "daflow_analyze/table.md").read_text()
-    assert "| random, 1 step, block 1 |" in table and "24.00 / 0.0" in table
+    assert "| tiny-restorer, random, 1 step, block 1, hidden |" in table
+    assert "| 24.00 / 0.0 / 0.0 |" in table
     assert image.read_image(tmp_path / "daflow_analyze/heat_map.png").std() > 0
+
+
+def test_any_network_lends_taps_by_name_and_several_share_a_table(daflow, pairs, tmp_path):
+    raft = tiny.save(tmp_path / "raft")
+    rrdb = tiny.save_restorer(tmp_path / "rrdb", models.preset("rrdb-nano"))
+    words = ("--model", raft, "--model", rrdb, "--controls", "none", "--no-plot", "--json")
+    code, out, err = daflow("analyze", pairs, *words, "--quiet", "--out", tmp_path / "out")
+    assert code == 0, err
+    results = json.loads(out)
+    assert results["token"] == 8 and [m["name"] for m in results["models"]] == [
+        "tiny", "tiny-restorer",
+    ]  # fmt: skip
+    rows = {(row["model"], row["block"], row["form"]) for row in results["degradation"][0]["rows"]}
+    assert rows == {
+        (*tap, form)
+        for tap in (("tiny", "fnet"), ("tiny-restorer", 0), ("tiny-restorer", 1))
+        for form in report.FORMS[:2]
+    }
+    code, _, err = daflow("analyze", pairs, "--model", raft, "--blocks", "fnett")
+    assert code == 2 and "Did you mean fnet" in err
+    code, _, err = daflow("analyze", pairs, "--model", raft, "--exchange")
+    assert code == 2 and "Name a DA-Flow model" in err
 
 
 def test_bad_requests_name_the_rule(daflow, pairs, tmp_path, monkeypatch):
@@ -72,6 +105,9 @@ def test_bad_requests_name_the_rule(daflow, pairs, tmp_path, monkeypatch):
     for words, said in (
         (("--generated", "2", pairs), "one of them"),
         (("--generated", "2", "--blocks", "9"), "block 9 does not exist. Use 0 to 1"),
+        (("--generated", "2", "--token", "24"), "--token: 24 px do not fit features"),
+        (("--generated", "2", "--controls", "shufled"), "Did you mean shuffled"),
+        (("--generated", "2", "--steps", "1", "--model", "nowhere"), "nowhere: is neither"),
         (("--generated", "2", "--steps", "one"), "--steps: 'one' is not a list of numbers"),
         (("--generated", "2", "--exchange"), "is a restorer, which gives no flow"),
     ):

@@ -1,8 +1,12 @@
-"""Averages over the samples of an analysis."""
+"""Averages over the samples of an analysis, and how far they can be trusted."""
 
 import math
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
+
+from daflow_jax.evaluate import bootstrap
+
+Interval = list[float] | None
 
 
 def average(
@@ -23,15 +27,33 @@ def average(
     return {name: _mean([_mean(x.get(name, [])) for x in kept.values()]) for name in names}
 
 
+def intervals(
+    found: Sequence[tuple[Any, dict[str, float]]], exclude: Collection[str] = ()
+) -> dict[str, Interval]:
+    """Returns the 95 % interval of each mean of `average`, by bootstrap over samples within their
+    data sets; None where there are too few."""
+    keys = list(dict.fromkeys(name for _, values in found for name in values))
+    rows = [
+        {"dataset": sample.dataset, "clip": sample.name}
+        | {name: value for name, value in values.items() if math.isfinite(value)}
+        for sample, values in found
+    ]
+    datasets = list(dict.fromkeys(row["dataset"] for row in rows))
+    counted = [name for name in datasets if name not in exclude] or datasets
+    return bootstrap.intervals(rows, keys, counted, seed=0)[0]
+
+
 def by_name(
     found: Sequence[tuple[Any, dict[Any, dict[str, float]]]], exclude: Collection[str] = ()
 ) -> dict[Any, dict[str, Any]]:
-    """Returns the averages of each group of values of (sample, {name: values})."""
+    """Returns the averages of each group of values of (sample, {name: values}), and their
+    "intervals"."""
     names = dict.fromkeys(name for _, groups in found for name in groups)
-    return {
-        name: average([(s, groups[name]) for s, groups in found if name in groups], exclude)
-        for name in names
-    }
+    out = {}
+    for name in names:
+        own = [(sample, groups[name]) for sample, groups in found if name in groups]
+        out[name] = {**average(own, exclude), "intervals": intervals(own, exclude)}
+    return out
 
 
 def rows(

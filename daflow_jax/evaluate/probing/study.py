@@ -1,71 +1,86 @@
-"""All measurements of a network's features on the samples of one degradation."""
+"""All measurements of networks' features on the samples of one degradation."""
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from daflow_jax import errors, models
+from daflow_jax import errors
 from daflow_jax.evaluate.degradations import Degradation
 from daflow_jax.evaluate.probing import averages, probe, whole
 from daflow_jax.evaluate.probing.samples import Maker, Sample
 from daflow_jax.evaluate.probing.subject import Subject
 
+CONTROLS = ("random", "shuffled")
+
 
 def run(
-    subject: Subject,
+    subjects: Sequence[Subject],
     makers: Sequence[Maker],
     degradation: Degradation,
+    token: int,
     *,
     seed: int = 0,
     exclude: Collection[str] = (),
     exchange: bool = False,
+    controls: Collection[str] = CONTROLS,
 ) -> dict[str, Any]:
     """Returns the averages at one degradation, as an entry of "degradation" in results.json.
 
-    "rows" are those of the trained network and of the same network before training, "references"
-    those of zero flow and raw patches, "restoration" is PSNR before and after, "exchange" the EPE
-    with own and foreign features.
+    "rows" are those of each trained network and of its controls, "references" those of zero flow,
+    raw patches and averaged windows; "restoration" is PSNR before and after, "exchange" the EPE
+    with own and foreign features, both of the first subject.
 
     Args:
         makers: of `samples`, one for each sample.
+        token: see `subject.token`.
         exclude: data sets that averages leave out.
         exchange: also measure flow with the features of another sample.
+        controls: "random", the network before training, and "shuffled", its weights in disorder.
 
     Raises:
         UserError: `exchange` without a flow network around the features, or without two samples of
             one size.
     """
     kept = [make(degradation) for make in makers]  # as bytes: they are read several times
-    multiple = subject.loaded.config.multiple
+    multiple = math.lcm(token, *(subject.multiple for subject in subjects))
 
     def samples():
         return (sample.padded(multiple) for sample in kept)
 
-    found = _features(subject, samples, seed, exclude)
-    patch_size = subject.source.patch_size(subject.config)
-    references = [(sample, probe.references(sample, patch_size)) for sample in samples()]
+    found = [
+        row
+        for subject in subjects
+        for row in _features(subject, samples, seed, exclude, token, controls)
+    ]
+    references = [(sample, probe.references(sample, token)) for sample in samples()]
     # "level" is the name of the severity in every results.json
     out = {"recipe": degradation.recipe, "level": degradation.severity, "rows": found}
     out["references"] = averages.by_name(references, exclude)
-    if subject.is_whole:
-        restore = whole.restoration(subject.config, subject.variables, seed)
+    first = subjects[0]
+    if first.restores:
+        restore = whole.restoration(first.config, first.variables, seed)
         values = [(sample, restore(sample)) for sample in samples()]
         out["restoration"] = averages.average(values, exclude)
     if exchange:
-        out["exchange"] = _exchanged(subject, list(samples()), seed, exclude)
+        out["exchange"] = _exchanged(first, list(samples()), seed, exclude)
     return out
 
 
-def _features(subject: Subject, samples, seed, exclude):
-    networks = {
-        "trained": (subject.config, subject.variables),
-        "random": subject.source.untrained(subject.config, seed),
-    }
+def _features(subject: Subject, samples, seed, exclude, token, controls):
+    networks = {"trained": (subject.config, subject.variables)}
+    if "random" in controls:
+        networks["random"] = subject.source.untrained(subject.config, seed)
+    if "shuffled" in controls:
+        networks["shuffled"] = subject.config, probe.shuffled(subject.variables, seed)
+    grid = probe.Grid(token, subject.shrink)
     return [
-        {"network": name, "steps": steps, **row}
+        {"model": subject.name, "network": name, "steps": steps, **row}
         for name, network in networks.items()
         for steps in subject.steps
         for row in averages.rows(
-            probe.Probe(subject.source, *network, subject.blocks, steps, seed).scores(samples),
+            probe.Probe(subject.source, *network, subject.blocks, steps, seed, grid).scores(
+                samples
+            ),
             exclude,
         )
     ]
@@ -73,9 +88,12 @@ def _features(subject: Subject, samples, seed, exclude):
 
 def check_exchange(subject: Subject) -> None:
     """Raises UserError unless the features are read by a flow network."""
-    if models.entry_of(subject.loaded.config).kind != "flow":
-        name = subject.loaded.meta.get("name")
-        rule = f"{name} is a restorer, which gives no flow"
+    if not subject.takes_foreign_frames:
+        from daflow_jax import models
+
+        kind = models.entry_of(subject.loaded.config).kind
+        what = "a restorer, which gives no flow" if kind == "restoration" else "read by no other"
+        rule = f"{subject.name} is {what}"
         raise errors.UserError("exchange", rule, "Name a DA-Flow model")
 
 

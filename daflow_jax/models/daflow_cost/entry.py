@@ -40,4 +40,5 @@ DAFLOW_COST = Entry(
     refines=True,
     check_call=check_call,
     trainable=trainable.sets,
+    taps="daflow_jax.models.daflow_cost.taps:TAPS",
 )

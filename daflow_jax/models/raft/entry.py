@@ -27,5 +27,6 @@ RAFT = Entry(
     call_options=(ITERS,),
     refines=True,
     trainable=trainable.sets,
+    taps="daflow_jax.models.raft.taps:TAPS",
     checkpoints="daflow_jax.models.raft.convert:ARCHITECTURES",
 )

@@ -13,5 +13,6 @@ SEA_RAFT = Entry(
     example=example,
     call_options=(ITERS,),
     refines=True,
+    taps="daflow_jax.models.sea_raft.taps:TAPS",
     checkpoints="daflow_jax.models.sea_raft.convert:ARCHITECTURES",
 )
