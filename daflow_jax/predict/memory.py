@@ -27,10 +27,11 @@ def available(device: jax.Device) -> int | None:
     stats = device.memory_stats() if device.platform != "cpu" else None
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    return _host_available() if device.platform == "cpu" else None
+    return host_available() if device.platform == "cpu" else None
 
 
-def _host_available() -> int | None:
+def host_available() -> int | None:
+    """Returns the bytes that this process may still take of the machine, None if nobody knows."""
     known = [_machine(), *_groups()]
     return min((free for free in known if free is not None), default=None)
 

@@ -42,4 +42,4 @@ def test_no_groups_are_no_limit(tmp_path):
 
 def test_what_is_available_is_the_least(monkeypatch):
     monkeypatch.setattr(memory, "_groups", lambda: [12345])
-    assert memory._host_available() == 12345
+    assert memory.host_available() == 12345

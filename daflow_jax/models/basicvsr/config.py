@@ -26,6 +26,7 @@ class BasicVSRConfig:
     minimum = 32
     maximum = None
     scale = 4
+    reach = 32  # [choice] pixels around a tile; motion that leaves them is lost
 
     def __post_init__(self):
         ranges.check(self, width=(1, 4096), blocks=(1, 256))

@@ -87,7 +87,7 @@ class BasicVSR(nn.Module):
             train: of no effect; there is neither dropout nor a norm.
         """
         del train
-        state = start(self, len(frames), frames.shape[2:4])
+        state = start(self, len(frames), (frames.shape[2], frames.shape[3]))
         return jnp.clip(self.part(frames, state, frames.shape[1])[0], 0.0, 1.0)
 
     def part(

