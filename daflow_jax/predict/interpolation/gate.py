@@ -16,12 +16,13 @@ class Gate:
     """Judges neighbours; remembers the thumbnail of the last frame, which comes again.
 
     Args:
-        padded: (height, width) of the frames with the network's padding, which is seen too.
         published: very similar frames are static, as in the scripts; else those that are equal.
             Slow motion is very similar too, and there a network's frames are better than copies.
+        padded: (height, width) of the frames with the network's padding, which the scripts see too:
+            much of it hides cuts. None: the frames alone.
     """
 
-    def __init__(self, padded: tuple[int, int], published: bool = True):
+    def __init__(self, published: bool, padded: tuple[int, int] | None = None):
         self._padded, self._published = padded, published
         self._last: tuple[np.ndarray, np.ndarray] | None = None  # frame, thumbnail
 

@@ -128,8 +128,10 @@ class Stream:
         if self._network is None:
             size = first.shape[0], first.shape[1]
             self._network = Network(self._model, self._options, self._flips, size)
-            if self._gate_name != "off":
-                self._gate = Gate(self._network.padded, self._gate_name == "ssim")
+            if self._gate_name == "ssim":
+                self._gate = Gate(True, self._network.padded)
+            elif self._gate_name == "cuts":
+                self._gate = Gate(False)
         inputs.same_size(first.shape, self._network.size, self._where)
         return self._network
 

@@ -83,6 +83,10 @@ def test_equal_neighbours_and_cuts_get_copies_of_the_first(any_time):
     for gate, relation in (("cuts", "moving"), ("ssim", "static")):
         run = any_time.stream(asks(slow, 0.5), gate=gate)
         assert len(list(run)) == 1 and run.counts[relation] == 1
+    thin = [frame[:2] for frame in (FRAMES[0], 255 - FRAMES[0])]  # 14 of 16 rows are padding
+    for gate, relation in (("cuts", "cut"), ("ssim", "moving")):
+        run = any_time.stream(asks(thin, 0.5), gate=gate)
+        assert len(list(run)) == 1 and run.counts[relation] == 1
     run = any_time.stream(asks(frames, 0.5), gate="off")
     still, fade = (frame for _, frame in run)
     assert still.mean() > 1.02 * FRAMES[0].mean() and run.counts == {"frames": 2}
