@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "outputs": {"datasets", "io", "viz"},
     "models": {"convert", "io", "nn", "ops", "sharding"},
     "pretrained": {"convert", "io", "models"},
-    "tasks": {"degrade", "losses", "metrics", "models", "ops", "precision", "viz"},
+    "tasks": {"degrade", "losses", "metrics", "models", "nn", "ops", "precision", "viz"},
     "train": {"io", "metrics", "models", "precision", "profiling", "sharding", "tasks"},
     "input_pipeline": {"datasets", "degrade", "io", "synthetic", "tasks"},
     "predict": {"metrics", "models", "ops", "sharding"},

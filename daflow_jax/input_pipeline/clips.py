@@ -142,6 +142,8 @@ class ClipStream:
         clips: a `BuiltSet`, a `FolderSet`, or any sequence of `Readable`.
         frames: of a window; a shorter clip repeats its last frame, with flow that is not valid.
         backward: read flow_back as well, where there is any.
+        gap: least and most frames from one frame of a window to the next, drawn for every window.
+            Windows whose frames are further apart than 1 know no flow.
     """
 
     def __init__(
@@ -151,11 +153,12 @@ class ClipStream:
         seed: int = 0,
         start: int = 0,
         backward: bool = False,
+        gap: tuple[int, int] = (1, 1),
     ):
         if frames < 2:
             raise UserError("frames", f"{frames}; a window has at least 2", "Raise it")
         self.clips, self.frames, self.seed, self.start = clips, frames, seed, start
-        self.backward = backward
+        self.backward, self.gap = backward, gap
 
     def __len__(self) -> int:
         return settings.NUM_CLIPS - self.start
@@ -167,7 +170,12 @@ class ClipStream:
         """
         number = self.start + int(index)
         clip = self.clips[self.place(number)]
-        first = _draw_window(clip, self.frames, self._rng(number))
+        rng = self._rng(number)
+        if self.gap != (1, 1):
+            gap = int(rng.integers(self.gap[0], self.gap[1] + 1))
+            window = read_apart(clip, int(rng.integers(2**31)), self.frames, gap, self.backward)
+            return {"index": np.int64(number), **window}
+        first = _draw_window(clip, self.frames, rng)
         return {"index": np.int64(number), **read_window(clip, first, self.frames, self.backward)}
 
     def place(self, number: int) -> int:
@@ -200,6 +208,30 @@ def read_window(
         arrays.setdefault(f"flow{suffix}", np.zeros((*pairs, 2), np.float32))
         arrays.setdefault(f"valid{suffix}", np.zeros(pairs, bool))
     return arrays | {key: _as_float(arrays[key]) for key in ("lq", "hq") if key in arrays}
+
+
+def read_apart(
+    clip: Readable, place: int, frames: int, gap: int, backward: bool = False
+) -> dict[str, np.ndarray]:
+    """Returns `frames` frames of a clip that are `gap` apart, as `read_window`, without flow.
+
+    Args:
+        place: any number; it chooses among the windows.
+
+    Raises UserError for a clip that is too short.
+    """
+    span = gap * (frames - 1) + 1
+    if len(clip) < span:
+        rule = f"{len(clip)} frames; {frames} frames {gap} apart need {span}"
+        raise UserError(clip.name, rule, "Lower data.gap, or leave the clip out")
+    first = place % (len(clip) - span + 1)
+    parts = [read_window(clip, first + k * gap, 1) for k in range(frames)]
+    arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    pairs = (frames - 1, *arrays["hq"].shape[1:3])
+    for suffix in ("", "_back") if backward else ("",):
+        arrays[f"flow{suffix}"] = np.zeros((*pairs, 2), np.float32)
+        arrays[f"valid{suffix}"] = np.zeros(pairs, bool)
+    return {key: arrays[key] for key in arrays if not key.startswith("occlusion")}
 
 
 def open_set(found: settings.Source | settings.EvalSource) -> BuiltSet | FolderSet:

@@ -60,6 +60,7 @@ class FileWindows:
         self._clips, self._source, self._fit = clips.open_set(source), source, fit
         held_out = sources.held_out(config, "synthetic")
         self._frames, self._backward = config.scene.frames, config.backward
+        self._gap = config.gap[0]
         self._steps = (*transforms.degrading(held_out), transforms.Select(config.keys))
         self.windows = _spread(self._clips, self._frames, count)
 
@@ -82,9 +83,9 @@ class FileWindows:
     def __getitem__(self, number: int) -> dict[str, np.ndarray]:
         """Returns window `number` with the keys of the stream, without batch axis."""
         place, first = self.windows[number]
-        clip: dict[str, Any] = clips.read_window(
-            self._clips[place], first, self._frames, self._backward
-        )
+        apart = (self._gap, self._backward) if self._gap > 1 else (self._backward,)
+        read = clips.read_apart if self._gap > 1 else clips.read_window
+        clip: dict[str, Any] = read(self._clips[place], first, self._frames, *apart)
         clip = self._cut(clip, self._clips[place].name)
         if self._source.degrade:
             clip.pop("lq", None)

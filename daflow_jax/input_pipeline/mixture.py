@@ -85,7 +85,8 @@ def _open(
     if source.kind == "synthetic":
         return generated.Synthetic(config)
     opened, frames = clips.open_set(source), config.scene.frames
-    return clips.ClipStream(opened, frames, config.seed, backward=config.backward)
+    apart = dict(backward=config.backward, gap=config.gap)
+    return clips.ClipStream(opened, frames, config.seed, **apart)
 
 
 def _content(opened: Sequence) -> str:

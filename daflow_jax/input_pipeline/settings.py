@@ -132,12 +132,18 @@ class DataConfig:
     sources: tuple[Source, ...] = ()
     scene: scenes.SceneConfig = scenes.SceneConfig()
     degrade: DegradeConfig = DegradeConfig()
+    gap: tuple[int, int] = (1, 1)  # least and most frames from one of a clip of files to the next
     seed: int = 0
     num_workers: int = 0  # processes that make clips; 0 = the training process itself
     keys: tuple[str, ...] = ()  # of a batch; empty: all that a clip has
 
     def __post_init__(self):
-        ranges.check(self, seed=(0, 2**64 - 1), num_workers=(0, 1024))
+        ranges.check(self, seed=(0, 2**64 - 1), num_workers=(0, 1024), gap=(1, ranges.COUNT))
+        if self.gap[0] > self.gap[1]:
+            raise UserError("data.gap", f"{self.gap[0]} is above {self.gap[1]}", "Swap them")
+        if self.gap != (1, 1) and self.name == "synthetic":
+            remedy = "Leave it out, or raise scene.max_motion"
+            raise UserError("data.gap", "the generator does not read it", remedy)
         if self.sources and self.name != "mixture":
             remedy = 'Set data.name to "mixture" or leave them out'
             raise UserError("data.sources", f"{self.name} does not read them", remedy)

@@ -80,9 +80,7 @@ def along_flow(
     raise ValueError(f"order is {order!r}; write 'exact' or 'as_published'")
 
 
-def mixed_corners(
-    points: Float[Array, "*b 2"], size: tuple[int, int]
-) -> Float[Array, "*b 2"]:
+def mixed_corners(points: Float[Array, "*b 2"], size: tuple[int, int]) -> Float[Array, "*b 2"]:
     """Returns where a sampler looks that is given coordinates for aligned corners and reads them
     for unaligned ones: u w / (w - 1) - 1/2, half a pixel off at the borders.
     """

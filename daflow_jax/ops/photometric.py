@@ -40,9 +40,7 @@ def standardise(images: Float[Array, "*b h w 3"]) -> Float[Array, "*b h w 3"]:
     return (images - MEAN) / DEVIATION
 
 
-def jitter(
-    rng: jax.Array, images: Float[Array, "b h w 3"], by: Jitter
-) -> Float[Array, "b h w 3"]:
+def jitter(rng: jax.Array, images: Float[Array, "b h w 3"], by: Jitter) -> Float[Array, "b h w 3"]:
     """Returns the images after brightness, contrast, saturation and hue in this order (torchvision
     draws the order), some of them grey, some blurred.
     """

@@ -1,6 +1,9 @@
 """What is learned, by name."""
 
 from daflow_jax.tasks.base import BaseTask, LossOut, Network, Task
+from daflow_jax.tasks.dense_contrast import DenseContrast
+from daflow_jax.tasks.dora import DoRA
+from daflow_jax.tasks.flow_equivariance import FlowEquivariance
 from daflow_jax.tasks.inputs import Input
 from daflow_jax.tasks.interpolation import Interpolation
 from daflow_jax.tasks.optical_flow import OpticalFlow
@@ -12,6 +15,9 @@ TASKS: dict[str, type] = {
     "restoration": Restoration,
     "interpolation": Interpolation,
     "video_restoration": VideoRestoration,
+    "flow_equivariance": FlowEquivariance,
+    "dense_contrast": DenseContrast,
+    "dora": DoRA,
 }
 
 

@@ -18,6 +18,7 @@ from daflow_jax import errors
 Batch = Mapping[str, Any]
 Sizes = Mapping[str, int]  # axis letter -> length: b clips, f frames, h rows, w columns, ...
 MAX_PLAUSIBLE_FLOW = 10.0  # times the frame's longer side
+LEAST_CHANGE = 1 / 2550  # [choice] a tenth of a grey level between frames: below, nothing moves
 _AXIS = re.compile(r"(?:(\d+)\*)?([a-z])(?:/(\d+))?([+-]\d+)?")
 
 
@@ -29,6 +30,7 @@ class Input(NamedTuple):
     unit: "[0, 1]" (checked: the range), "px" (checked: plausible lengths), or any other word.
     optional: whether the task also works without it.
     known: name of the mask that says where the values count; elsewhere they may be anything.
+    moving: whether frames in which nothing moves are refused, since motion is what is learned from.
     """
 
     shape: str
@@ -36,6 +38,7 @@ class Input(NamedTuple):
     unit: str = ""
     optional: bool = False
     known: str = ""
+    moving: bool = False
 
 
 Inputs = Mapping[str, Input]
@@ -162,11 +165,21 @@ def _check_values(key: str, value: np.ndarray, declared: Input, batch: Batch) ->
     if declared.unit == "[0, 1]" and (low < 0 or high > 1):
         what = f"values {low:.3g} to {high:.3g}; {'frames are' if value.ndim > 1 else 'it is'}"
         raise errors.UserError(f"batch {key}", f"{what} floats in [0, 1]")
+    if declared.moving:
+        _check_moving(key, value)
     side = max(value.shape[-3:-1], default=0)
     if declared.unit == "px" and max(-low, high) > MAX_PLAUSIBLE_FLOW * side:
         mask = declared.known or "a mask"
         rule = f"up to {max(-low, high):.3g} px in frames of {side} px"
         remedy = f"Flow is in pixels; mark unknown flow in {mask!r}"
+        raise errors.UserError(f"batch {key}", rule, remedy)
+
+
+def _check_moving(key: str, frames: np.ndarray) -> None:
+    change = float(np.abs(np.diff(frames, axis=1)).mean())
+    if change < LEAST_CHANGE:
+        rule = f"frames of a clip differ by {255 * change:.2g} grey levels: nothing moves in them"
+        remedy = "Use clips with motion, or frames that are further apart (config.data.gap)"
         raise errors.UserError(f"batch {key}", rule, remedy)
 
 

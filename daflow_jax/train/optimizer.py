@@ -66,7 +66,7 @@ class OptimizerConfig:
 
     def __post_init__(self):
         moments = dict.fromkeys(("beta1", "beta2", "momentum", "ema_decay"), (0, ranges.BELOW_1))
-        rates = dict.fromkeys(("lr", "weight_decay"), (0, MOST_RATE))
+        rates = dict.fromkeys(("lr", "final_lr", "weight_decay"), (0, MOST_RATE))
         above = dict(trust=(ranges.ABOVE_0, MOST_RATE), clip_norm=(ranges.ABOVE_0, math.inf))
         counts = dict(warmup_steps=(0, ranges.COUNT), eps=(0, 1))
         counts |= dict(halve_at=(1, ranges.COUNT))
@@ -79,6 +79,9 @@ class OptimizerConfig:
         if self.halve_at and self.schedule != "halved":
             where, rule = "config.optimizer.halve_at", f"{self.schedule} does not read it"
             raise errors.UserError(where, rule, 'Leave it out, or set schedule to "halved"')
+        if self.final_lr and self.schedule != "cosine":
+            where = "config.optimizer.final_lr"
+            raise errors.UserError(where, f"{self.schedule} does not read it", "Leave it at 0")
         for field in dataclasses.fields(self):
             unread = self.name not in _READ_BY.get(field.name, NAMES)
             if unread and getattr(self, field.name) != field.default:
@@ -101,7 +104,7 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> Optimizer:
     if config.schedule == "one_cycle":
         rate = schedule.one_cycle(config.lr, steps + 100)
     elif config.schedule == "cosine":
-        rate = schedule.cosine(config.lr, steps, config.warmup_steps)
+        rate = schedule.cosine(config.lr, steps, config.warmup_steps, config.final_lr)
     elif config.schedule == "from_zero":
         rate = schedule.from_zero(config.lr, steps, config.warmup_steps)
     elif config.schedule == "halved":

@@ -43,9 +43,10 @@ def halved(peak: float, halve_at: Sequence[int], warmup_steps: int = 0) -> Sched
     )
 
 
-def cosine(peak: float, total_steps: int, warmup_steps: int = 0) -> Schedule:
-    """Returns half a cosine from `peak` to 0 at `total_steps`, after a linear warm-up."""
-    decay = optax.cosine_decay_schedule(1.0, max(total_steps - warmup_steps, 1))
+def cosine(peak: float, total_steps: int, warmup_steps: int = 0, final: float = 0.0) -> Schedule:
+    """Returns half a cosine from `peak` to `final` at `total_steps`, after a linear warm-up."""
+    least = final / peak if peak else 0.0
+    decay = optax.cosine_decay_schedule(1.0, max(total_steps - warmup_steps, 1), alpha=least)
     return lambda step: (
         peak
         * jnp.where(
