@@ -159,6 +159,61 @@ def vimeo_triplet(root):
     (root / "tri_testlist.txt").write_text("00001/0002\n\n")
 
 
+def vimeo_septuplet(root):
+    for name in ("00001/0001", "00001/0002"):
+        for k in range(1, 8):
+            image.write_image(root / f"sequences/{name}/im{k}.png", picture())
+    (root / "sep_trainlist.txt").write_text("00001/0001\n")
+    (root / "sep_testlist.txt").write_text("00001/0002\n\n")
+
+
+def _folders(root, names, count, pattern="{:05d}.png"):
+    for name in names:
+        for k in range(count):
+            image.write_image(root / name / pattern.format(k), picture())
+
+
+def davis(root):
+    _folders(root / "JPEGImages/480p", ("bear", "bus", "cows"), 3, "{:05d}.jpg")
+    lists = root / "ImageSets/2017"
+    lists.mkdir(parents=True, exist_ok=True)
+    for name, clip in (("train", "bear"), ("val", "bus"), ("test-dev", "cows")):
+        (lists / f"{name}.txt").write_text(f"{clip}\n")
+
+
+def reds(root):
+    _folders(root / "train_sharp", ("000", "001"), 3, "{:08d}.png")
+    _folders(root / "val_sharp", ("000",), 3, "{:08d}.png")
+
+
+def set8(root):
+    _folders(root, ("tractor", "sunflower"), 2)
+
+
+def vid4(root):
+    _folders(root / "GT", ("calendar", "city"), 2)
+
+
+def udm10(root):
+    _folders(root / "GT", ("archpeople",), 2)
+
+
+def dvd(root):
+    for name in ("IMG_0003", "IMG_0004"):
+        _folders(root / "quantitative_datasets" / name, ("input", "GT"), 2, "{:05d}.jpg")
+
+
+def crvd(root):
+    for number in (1, 7):
+        place = f"scene{number}/ISO1600"
+        for k in range(1, 8):
+            raw = picture()[..., 0].astype(np.uint16) * 16
+            noisy = root / f"indoor_raw_noisy/{place}/frame{k}_noisy0.tiff"
+            image.write_image(noisy, raw)
+            clean = f"frame{k}_clean_and_slightly_denoised.tiff"
+            image.write_image(root / f"indoor_raw_gt/{place}/{clean}", raw)
+
+
 def pairs_folder(root):
     for tag, name in ((1, "a"), (2, "b")):
         folder = root / "mine" / name
@@ -188,6 +243,14 @@ TREES = {  # layout: (what writes it, its counts)
     "tartanair": (tartanair, {"train": Count(2, 6, 4)}),
     "middlebury": (middlebury, {"train": Count(3, 12, 2), "test": Count(1, 2, 0)}),
     "vimeo_triplet": (vimeo_triplet, {"train": Count(2, 6, 0), "test": Count(1, 3, 0)}),
+    "vimeo_septuplet": (vimeo_septuplet, {"train": Count(1, 7, 0), "test": Count(1, 7, 0)}),
+    "davis": (davis, {"train": Count(2, 6, 0), "test": Count(1, 3, 0)}),
+    "reds": (reds, {"train": Count(2, 6, 0), "reds4": Count(1, 3, 0)}),
+    "set8": (set8, {"test": Count(2, 4, 0)}),
+    "vid4": (vid4, {"gt": Count(2, 4, 0)}),
+    "udm10": (udm10, {"gt": Count(1, 2, 0)}),
+    "dvd": (dvd, {"train": Count(1, 2, 0), "test": Count(1, 2, 0)}),
+    "crvd": (crvd, {"train": Count(1, 7, 0), "test": Count(1, 7, 0)}),
     "video_folder": (video_folder, _CLIPS),
     "youhq": (video_folder, _CLIPS),
     "youhq40": (video_folder, {"test": Count(2, 14, 0)}),

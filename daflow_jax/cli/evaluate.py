@@ -26,6 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             "daflow eval MPI-Sintel --submission sintel --model raft --iters 32 --init warm",
             "daflow eval pairs --baseline dis --degrade combined:1,combined:3 --report report.html",
             "daflow eval clips/ --model my_restorer --degrade combined:3 --steps 4",
+            "daflow eval DAVIS --model my_restorer --protocol davis --flicker dis",
         ),
     )
     parser.add_argument("pairs", nargs="+", metavar="PAIRS", help="folders of pairs, or clips")
@@ -51,6 +52,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--no-clean", action="store_true", help="degraded frames only")
     parser.add_argument(
         "--exclude", default="", metavar="NAME,...", help="data sets that averages leave out"
+    )
+    parser.add_argument(
+        "--protocol",
+        default="",
+        metavar="NAME",
+        help="of models that restore: a benchmark's own degradation and scores (davis, reds4, ...)",
+    )
+    parser.add_argument(
+        "--flicker", choices=("dis", "farneback"), help="with --protocol: measure OPW by this flow"
     )
     parser.add_argument("--limit", type=options.at_least(1), metavar="N", help="first N pairs only")
     parser.add_argument("--worst", type=options.at_least(0), default=3, help="pictures (3)")
@@ -94,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
         raise errors.UserError("--model", rule, "Evaluate them one after the other")
     if kinds == {"restoration"}:
         return evaluate_restoration.run(args)
+    refuse(args, ("protocol", "flicker"), "is of models that restore", "Name one with --model")
     return evaluate_flow.run(args)
 
 

@@ -4,7 +4,17 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from daflow_jax.datasets import dense_truth, driving, flying, folder, labels, sintel, triplets
+from daflow_jax.datasets import (
+    degraded_sets,
+    dense_truth,
+    driving,
+    flying,
+    folder,
+    labels,
+    sintel,
+    triplets,
+    video_sets,
+)
 from daflow_jax.datasets.clip import Clip, Motion, Truth, stack_motions
 from daflow_jax.datasets.facts import Count, Layout, count
 from daflow_jax.datasets.pairs_in_place import PairInPlace, of_clips
@@ -24,6 +34,14 @@ LAYOUTS: dict[str, Layout] = {
         dense_truth.MIDDLEBURY,
         dense_truth.TARTANAIR,  # after those whose marks are found without walking the whole tree
         triplets.VIMEO_TRIPLET,
+        triplets.VIMEO_SEPTUPLET,
+        video_sets.DAVIS,
+        video_sets.REDS,
+        video_sets.SET8,
+        video_sets.VID4,
+        video_sets.UDM10,
+        degraded_sets.DVD,
+        degraded_sets.CRVD,
         folder.YOUHQ,
         folder.YOUHQ40,
         folder.PAIRS,

@@ -1,28 +1,32 @@
-"""Vimeo-90K's triplets (Xue et al. 2019): three frames a clip, the usual set of interpolation."""
+"""Vimeo-90K (Xue et al. 2019): triplets, the usual set of interpolation, and septuplets, that of
+restoration."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from daflow_jax.datasets.clip import Clip
 from daflow_jax.datasets.facts import Count, Layout, folders
 from daflow_jax.errors import UserError
 
-_LISTS = {"train": "tri_trainlist.txt", "test": "tri_testlist.txt"}
-_FRAMES = ("im1.png", "im2.png", "im3.png")
 
+def _lister(dataset: str, short: str, length: int) -> Callable[[Path], Iterator[Clip]]:
+    """Returns what lists the clips of both lists in their order; without lists all there are, as
+    train."""
+    lists = {split: f"{short}_{split}list.txt" for split in ("train", "test")}
 
-def _clips(root: Path) -> Iterator[Clip]:
-    """Lists the triplets of both lists in their order; without lists all there are, as train."""
-    sequences, found = root / "sequences", False
-    for split, file in _LISTS.items():
-        if (root / file).is_file():
-            found = True
-            for name in _names(root / file):
-                yield _clip(sequences, name, split)
-    if not found:
-        for group in folders(sequences):
-            for folder in folders(group):
-                yield _clip(sequences, f"{group.name}/{folder.name}", "train")
+    def clips(root: Path) -> Iterator[Clip]:
+        sequences, found = root / "sequences", False
+        for split, file in lists.items():
+            if (root / file).is_file():
+                found = True
+                for name in _names(root / file):
+                    yield _clip(sequences, name, dataset, split, length)
+        if not found:
+            for group in folders(sequences):
+                for folder in folders(group):
+                    yield _clip(sequences, f"{group.name}/{folder.name}", dataset, "train", length)
+
+    return clips
 
 
 def _names(file: Path) -> list[str]:
@@ -38,11 +42,11 @@ def _names(file: Path) -> list[str]:
     return lines
 
 
-def _clip(sequences: Path, name: str, split: str) -> Clip:
-    frames = tuple(sequences / name / frame for frame in _FRAMES)
+def _clip(sequences: Path, name: str, dataset: str, split: str, length: int) -> Clip:
+    frames = tuple(sequences / name / f"im{k}.png" for k in range(1, length + 1))
     missing = [path.name for path in frames if not path.is_file()]
     problem = f"has no {' and '.join(missing)}" if missing else ""
-    return Clip(name, "vimeo_triplet", split, frames, problem=problem)
+    return Clip(name, dataset, split, frames, problem=problem)
 
 
 VIMEO_TRIPLET = Layout(
@@ -53,6 +57,17 @@ VIMEO_TRIPLET = Layout(
     licence="none stated; frames of videos on vimeo.com",
     tree="sequences/00001/0001/{im1,im2,im3}.png, tri_trainlist.txt, tri_testlist.txt",
     marks=("sequences/*/*/im1.png", "tri_*list.txt"),
-    clips=_clips,
+    clips=_lister("vimeo_triplet", "tri", 3),
     counts={"train": Count(51312, 153936, 0), "test": Count(3782, 11346, 0)},
+)
+VIMEO_SEPTUPLET = Layout(
+    name="vimeo_septuplet",
+    title="Vimeo-90K septuplets",
+    download="vimeo_septuplet.zip from toflow.csail.mit.edu",
+    size="82 GB",
+    licence="none stated; frames of videos on vimeo.com",
+    tree="sequences/00001/0001/im1.png ... im7.png, sep_trainlist.txt, sep_testlist.txt",
+    marks=("sequences/*/*/im7.png",),
+    clips=_lister("vimeo_septuplet", "sep", 7),
+    counts={"train": Count(64612, 452284, 0), "test": Count(7824, 54768, 0)},
 )

@@ -18,7 +18,8 @@
     print(worst.name, worst.epe, worst.picture.shape)
 
 Methods are also names of models ("raft-small"), loaded ones (`daflow_jax.load`) and `Method`s.
-`evaluate.run_restoration(clips, methods, degradations)` measures restorers by PSNR and SSIM.
+`evaluate.run_restoration(clips, methods, degradations)` measures restorers by PSNR and SSIM;
+`evaluate.run_protocol(folder, methods, "reds4")` does so as a benchmark's papers do.
 `results.page("report.html")` writes one HTML file to look at: tables, curves, pairs with a slider.
 """
 
@@ -29,9 +30,11 @@ _HOMES = {  # public name: where it is defined
     "Degradation": "degradations.Degradation",
     "Method": "methods.Method",
     "RestorationResults": "restoration_results.RestorationResults",
+    "ProtocolResults": "protocol_results.ProtocolResults",
     "Results": "results.Results",
     "read_pairs": "pairs.read",
     "run": "flow.run",
+    "run_protocol": "restoration_protocol.run_protocol",
     "run_restoration": "restoration.run_restoration",
 }
 

@@ -19,11 +19,20 @@ class Restorer(Timed):
         record: what identifies it in results.
         function: uint8 frames (t, h, w, 3) to frames of the same size, uint8 or float in [0, 1].
         programs: of a model: time of compiling and memory.
+        model, options: the loaded restorer, and the options of its calls, where it is one.
     """
 
-    def __init__(self, record: dict[str, Any], function: Function, programs: Any = None):
+    def __init__(
+        self,
+        record: dict[str, Any],
+        function: Function,
+        programs: Any = None,
+        model: Any = None,
+        options: Mapping[str, Any] | None = None,
+    ):
         super().__init__(record, programs)
         self._function = function
+        self.model, self.options = model, dict(options or {})
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Returns restored frames as they would be written, uint8 (t, h, w, 3)."""
@@ -56,7 +65,8 @@ def of_model(model: Any, **options: Any) -> Restorer:
         "precision": model.precision,
         "seed": model.seed,
     }
-    return Restorer(record, lambda frames: model(frames, **chosen), model.programs)
+    function = lambda frames: model(frames, **chosen)  # noqa: E731
+    return Restorer(record, function, model.programs, model, chosen)
 
 
 def resolve(given: Any) -> list[Restorer]:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 RANGE = 255.0
-_WINDOW, _SIGMA = 11, 1.5
+WINDOW, _SIGMA = 11, 1.5
 _C1, _C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
 _Y = np.array([65.481, 128.553, 24.966]) / 255  # BT.601, studio range
 
@@ -42,7 +42,7 @@ def psnr(frame: np.ndarray, target: np.ndarray) -> float:
 
 def ssim(frame: np.ndarray, target: np.ndarray) -> float:
     """Returns the structural similarity of (h, w, c), windows inside of the frame only."""
-    half = _WINDOW // 2
+    half = WINDOW // 2
     return float(_map(frame, target, (0, 1), "nearest")[half:-half, half:-half].mean())
 
 
@@ -64,9 +64,9 @@ SSIM: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 
 
 def _map(frame: np.ndarray, target: np.ndarray, axes: tuple[int, ...], mode: str) -> np.ndarray:
-    if min(frame.shape[:2]) < _WINDOW:
+    if min(frame.shape[:2]) < WINDOW:
         size = f"{frame.shape[1]}x{frame.shape[0]}"
-        raise ValueError(f"frame is {size}; SSIM needs {_WINDOW}x{_WINDOW}; leave it out")
+        raise ValueError(f"frame is {size}; SSIM needs {WINDOW}x{WINDOW}; leave it out")
     a, b = frame.astype(np.float64), target.astype(np.float64)
     mean_a, mean_b, aa, bb, ab = (_blur(x, axes, mode) for x in (a, b, a * a, b * b, a * b))
     var_a, var_b, covariance = aa - mean_a**2, bb - mean_b**2, ab - mean_a * mean_b
@@ -75,7 +75,7 @@ def _map(frame: np.ndarray, target: np.ndarray, axes: tuple[int, ...], mode: str
 
 
 def _blur(x: np.ndarray, axes: tuple[int, ...], mode: str) -> np.ndarray:
-    at = np.arange(_WINDOW) - _WINDOW // 2
+    at = np.arange(WINDOW) - WINDOW // 2
     window = np.exp(-(at**2) / (2 * _SIGMA**2))
     window /= window.sum()
     for axis in axes:
