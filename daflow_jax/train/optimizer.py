@@ -50,6 +50,7 @@ class OptimizerConfig:
     name: str = "adamw"
     schedule: str = "one_cycle"
     warmup_steps: int = 0  # of all but "one_cycle"
+    final_lr: float = 0.0  # where "cosine" ends
     halve_at: tuple[int, ...] = ()
     beta1: float = 0.9
     beta2: float = 0.999
