@@ -152,6 +152,8 @@ class Entry:
         streams: random streams that a call reads ("noise"). Every window of a clip is given the
             same numbers, whatever is computed beside it.
         refines: flow networks alone: the call takes `iters`, `init_flow` and `all_iterations`.
+        all_scales: flow networks that do not refine: the call takes `all_scales`, True in training,
+            and then returns a prediction of every size that it passes, the best one last.
         call: (module, variables, key, *inputs, **options) -> output, where the module's own call
             is not that of its kind (see `daflow_jax.models.calls`).
         check_call: (configuration, options) -> None; raises UserError for options that do not
@@ -177,6 +179,7 @@ class Entry:
     call_options: tuple[CallOption, ...] = ()
     streams: tuple[str, ...] = ()
     refines: bool = False
+    all_scales: bool = False
     call: Lazy | Callable[..., Any] | None = None
     check_call: Lazy | Callable[[Any, Mapping[str, Any]], None] | None = None
     trainable: Callable[[Any], dict[str, tuple[str, ...]]] | None = None

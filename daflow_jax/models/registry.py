@@ -12,6 +12,7 @@ from daflow_jax.models.daflow_cost.entry import DAFLOW_COST
 from daflow_jax.models.dit4sr.entry import RESTORER
 from daflow_jax.models.entry import KINDS, Entry, Example, loaded
 from daflow_jax.models.flownet.entry import FLOWNET
+from daflow_jax.models.gmflow.entry import GMFLOW
 from daflow_jax.models.jffra.entry import JFFRA
 from daflow_jax.models.pwcnet.entry import PWCNET
 from daflow_jax.models.raft.entry import RAFT
@@ -60,7 +61,7 @@ for _entry in (RIFE, RIFE31, RIFE3, RIFE4, RESNET, VIT):
     register(_entry)
 for _entry in (RAFT, SEA_RAFT, RESTORER, DAFLOW, DAFLOW_COST, VAE, RRDB, SPYNET, BASICVSR, JFFRA):
     register(_entry)
-for _entry in (PWCNET, FLOWNET):
+for _entry in (PWCNET, FLOWNET, GMFLOW):
     register(_entry)
 
 

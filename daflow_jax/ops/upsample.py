@@ -10,20 +10,24 @@ FACTOR = 8
 
 
 def convex_upsample(
-    flow: Float[Array, "p h w c"], mask: Float[Array, "p h w 576"], scale: float = 8.0
-) -> Float[Array, "p h*8 w*8 c"]:
-    """Returns `scale * flow` at 8 x its size, each value a convex mix of a 3 x 3 neighbourhood.
+    flow: Float[Array, "p h w c"],
+    mask: Float[Array, "p h w k"],
+    scale: float = 8.0,
+    factor: int = FACTOR,
+) -> Float[Array, "p h*{factor} w*{factor} c"]:
+    """Returns `scale * flow` at `factor` x its size, each value a convex mix of a 3 x 3
+    neighbourhood.
 
     Args:
-        flow: values on the 1/8 grid; zero outside.
-        mask: logits, channel = tap * 64 + row * 8 + column, taps in row-major order.
+        flow: values on the 1/factor grid; zero outside.
+        mask: logits, channel = tap * factor^2 + row * factor + column, taps in row-major order.
         scale: 8 for flow in 1/8 pixels (RAFT), 1 for quantities without a unit of length.
     """
     p, h, w, c = flow.shape
-    logits = mask.astype(jnp.float32).reshape(p, h, w, 9, FACTOR * FACTOR)
+    logits = mask.astype(jnp.float32).reshape(p, h, w, 9, factor * factor)
     fine = _mix(scale * flow, jax.nn.softmax(logits, axis=3))
-    fine = fine.reshape(p, h, w, FACTOR, FACTOR, c).transpose(0, 1, 3, 2, 4, 5)
-    return fine.reshape(p, h * FACTOR, w * FACTOR, c)
+    fine = fine.reshape(p, h, w, factor, factor, c).transpose(0, 1, 3, 2, 4, 5)
+    return fine.reshape(p, h * factor, w * factor, c)
 
 
 def _neighbours(flow):

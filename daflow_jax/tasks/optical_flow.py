@@ -179,6 +179,8 @@ class OpticalFlow(base.BaseTask):
         variables, options = {"params": params, **aux}, dict[str, Any](rngs=self._keys(rng))
         if self._refines:
             options |= dict(iters=self.iters, all_iterations=train, init_flow=start)
+        elif self._entry is not None and self._entry.all_scales:
+            options |= dict(all_scales=train)
         if not (train and self.batch_norm == "train" and "batch_stats" in aux):
             return cast(FlowOutput, self.module.apply(variables, frames, **options)), aux
         out, new = self.module.apply(
