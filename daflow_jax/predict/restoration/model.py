@@ -1,6 +1,8 @@
 """Restorers, called on clips of any size and length: pad, window, restore, fix colours, cut."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,12 @@ from daflow_jax.ops import pad
 from daflow_jax.predict import frames as inputs
 from daflow_jax.predict import memory
 from daflow_jax.predict.model import Model
-from daflow_jax.predict.restoration import tiles, windows
+from daflow_jax.predict.restoration import guidance, tiles, windows
 from daflow_jax.predict.restoration.network import COLOR_FIXES
 from daflow_jax.predict.restoration.runner import Form, Runner
 
 __all__ = ["COLOR_FIXES", "RestorationModel"]
+Done = Callable[[], Callable[[], np.ndarray] | None]
 
 
 class RestorationModel(Model):
@@ -65,22 +68,44 @@ class RestorationModel(Model):
         color_fix: str = "none",
         tile: str | tiles.Size = "auto",
         levels: bool = False,
+        guide: guidance.Guide | None = None,
+        done: Done | None = None,
         where: str = "frames",
         **options: Any,
     ) -> Iterator[np.ndarray]:
-        """Returns an iterator over the restored frames (s h, s w, 3), float32 in [0, 1], or with
-        `levels` uint8.
+        """Returns an iterator over the restored frames (s h, s w, 3), float32 in [0, 1], or uint8.
 
-        `where` names the frames in errors; the rest is as in a call.
+        Args:
+            levels: uint8, as pictures hold them.
+            guide: what keeps neighbouring results alike, of networks that see single frames; the
+                results are uint8 then.
+            done: called after every frame is taken; returns what reads the result that an earlier
+                run made of it, or None. Of networks that see single frames.
+            where: names the frames in errors. The rest is as in a call.
         """
         if color_fix not in COLOR_FIXES:
             known = errors.nearest(color_fix, COLOR_FIXES)
             raise errors.UserError(f"color fix {color_fix}", "is unknown", known)
-        chosen = self.options(**options)
-        cut = self._windows(frames, self._length(window), self._ahead(ahead, window), where)
+        chosen, length = self.options(**options), self._length(window)
+        ahead = self._ahead(ahead)
         self._check_tile(tile, color_fix)
-        runner = Runner(self.programs, self._recurrent, Form(color_fix, chosen, levels, tile))
-        return runner(self._checked(cut))
+        if (guide or done) and (self._recurrent or length != 1):
+            raise self._sees_neighbours("guide" if guide else "done")
+        form = Form(color_fix, chosen, levels and guide is None, tile)
+
+        def restored(source: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+            cut = self._windows(source, length, ahead, where)
+            return Runner(self.programs, self._recurrent, form)(self._checked(cut))
+
+        if guide is None and done is None:
+            return _some(restored(frames), where)
+        made = resumed(frames, restored, done or _never)
+        return _some(guidance.guided(made, guide) if guide else (m.result for m in made), where)
+
+    @property
+    def is_framewise(self) -> bool:
+        """Whether the network sees single frames unless asked otherwise."""
+        return not self._recurrent and self.config.frames == 1
 
     @property
     def _recurrent(self) -> bool:
@@ -100,7 +125,7 @@ class RestorationModel(Model):
         shared = 4 if self._context else 1  # windows that share frames waste less when longer
         return window or shared * self.config.frames
 
-    def _ahead(self, ahead: int | None, window: int | str | None) -> int:
+    def _ahead(self, ahead: int | None) -> int:
         if not self._recurrent:
             if ahead is not None:
                 rule = f"is not read: {self.name} is not recurrent"
@@ -110,6 +135,10 @@ class RestorationModel(Model):
             raise errors.UserError(f"ahead {ahead}", "must be 0 or more", "Raise it")
         own = models.loaded(self.entry.recurrence).ahead
         return own if ahead is None else ahead
+
+    def _sees_neighbours(self, what: str) -> errors.UserError:
+        rule = f"is for networks that see single frames; {self.name} sees neighbours itself"
+        return errors.UserError(what, rule, "Leave it out")
 
     def _check_tile(self, tile: str | tiles.Size, color_fix: str) -> None:
         if not isinstance(tile, tuple):
@@ -145,3 +174,44 @@ class RestorationModel(Model):
             rule = f"{count} of {size} take {memory.text(need)}, {memory.text(free)} is free"
             raise errors.UserError("restored frames", rule, "Use `stream`, which gives one by one")
         return np.empty(shape, np.float32)
+
+
+def resumed(
+    frames: Iterable[np.ndarray],
+    restored: Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]],
+    done: Done,
+) -> Iterator[guidance.Made]:
+    """Yields every frame with its result: read where an earlier run made it, else from `restored`
+    of the frames between those."""
+
+    def asked() -> Iterator[tuple[np.ndarray, Callable[[], np.ndarray] | None]]:
+        for frame in frames:
+            yield frame, done()
+
+    for missing, stretch in itertools.groupby(asked(), key=lambda pair: pair[1] is None):
+        if not missing:
+            for frame, read in stretch:
+                yield guidance.Made(frame, read() if read else frame, final=True)
+            continue
+        waiting: deque[np.ndarray] = deque()
+        for result in restored(_noted((frame for frame, _ in stretch), waiting)):
+            yield guidance.Made(waiting.popleft(), result)
+
+
+def _noted(frames: Iterable[np.ndarray], waiting: deque[np.ndarray]) -> Iterator[np.ndarray]:
+    for frame in frames:
+        waiting.append(frame)
+        yield frame
+
+
+def _never() -> None:
+    return None
+
+
+def _some(results: Iterator[np.ndarray], where: str) -> Iterator[np.ndarray]:
+    """Yields the results; a clip without any is refused."""
+    first = next(results, None)
+    if first is None:
+        raise errors.UserError(where, "no frame", "Name one or more")
+    yield first
+    yield from results

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from daflow_jax import errors
 from daflow_jax.predict import frames as inputs
 
 
@@ -46,8 +45,6 @@ def sliding(
             waiting = None
     if waiting is not None:
         yield waiting._replace(used=slice(waiting.used.start, None))
-    if not held:
-        raise nothing(where)
 
 
 def onwards(
@@ -63,7 +60,7 @@ def onwards(
     whole = None if length is None else length + ahead
     held = _take(source, whole, held, where)
     if not held:
-        raise nothing(where)
+        return
     if length is None or len(held) < length + ahead:
         yield Window(np.stack(held), slice(0, len(held)), len(held))
         return
@@ -74,11 +71,6 @@ def onwards(
         held = held[length:]
         last = [window[-1]] if not held else held
         held = held + _take(source, length + ahead - len(held), last, where)
-
-
-def nothing(where: str) -> errors.UserError:
-    """Returns the refusal of a clip without frames."""
-    return errors.UserError(where, "no frame", "Name one or more")
 
 
 def _take(source, count, held, where) -> list[np.ndarray]:
