@@ -123,7 +123,7 @@ def interpolate(
     """
     if model is None:
         rule = "must be named: no interpolator ships with this package"
-        remedy = "Convert RIFE 4.0, see daflow interpolate --help"
+        remedy = "Convert RIFE 4.0 (MIT), see docs/interpolate.md"
         raise errors.UserError("model", rule, remedy)
     placed = {"device": device, "precision": precision, "seed": seed}
     interpolator: InterpolationModel = _loaded(model, "interpolation", placed)

@@ -149,6 +149,16 @@ def test_restorer_of_the_toy_by_the_commands(laboratory, pairs, capsys):
     assert "steps" in capsys.readouterr().err
 
 
+def test_interpolator_of_the_toy_by_the_command(laboratory, pairs, capsys):
+    folder = str(trained("toy_interpolation", 4) / "export/last")
+    clip = str(pairs / "scenes/one")
+    command = ["interpolate", clip, "--model", folder, "--times", "0.3,0.6", "--out", "between"]
+    assert cli.main(command) == 0
+    assert len(list(Path("between/one").iterdir())) == 4
+    assert cli.main([*command, "--overwrite", "--scale", "0.5"]) == 2
+    assert "scale: is not an option of" in capsys.readouterr().err
+
+
 def test_a_layout_is_read_by_evaluation_check_and_training(laboratory, pairs, capsys):
     code = (laboratory / "eval_toy.py").read_text()
     exec(compile(code, "eval_toy.py", "exec"), {})  # noqa: S102 - the page's own code
