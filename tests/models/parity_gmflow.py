@@ -1,7 +1,7 @@
 """GMFlow with its published weights against arrays of the published network.
 
-DAFLOW_GMFLOW_WEIGHTS names a file of the weights with refinement, DAFLOW_GMFLOW_GOLDEN one of the
-arrays; this repository may hold neither.
+DAFLOW_GMFLOW_WEIGHTS names a file of the weights with refinement, DAFLOW_GOLDEN_REAL_WEIGHTS the
+folder of gmflow_real_a.npz; this repository may not hold the weights.
 """
 
 import functools
@@ -23,7 +23,7 @@ from tests.models.parity import Row
 from tests.models.parity_flownets import sparse
 
 WEIGHTS = Path(os.environ.get("DAFLOW_GMFLOW_WEIGHTS", "/nowhere"))
-GOLDEN = Path(os.environ.get("DAFLOW_GMFLOW_GOLDEN", "/nowhere"))
+GOLDEN = Path(os.environ.get("DAFLOW_GOLDEN_REAL_WEIGHTS", "/nowhere")) / "gmflow_real_a.npz"
 INPUTS = ("frame0", "frame1", "true_flow_s3", "weak_f0", "weak_f1")
 BOUNDS = (  # as the fixture's page suggests
     (r"trans_out4", 5e-4),
@@ -102,7 +102,7 @@ def rows() -> Iterator[Row]:
 def _layers(seen) -> dict:
     eighth, quarter = seen["backbone"]
     stages = {
-        "stem_norm1": seen["backbone/norm1"][:1],
+        "stem_norm1": jnp.maximum(seen["backbone/norm1"][:1], 0),  # PyTorch's ReLU was in place
         "layer1": seen["backbone/layer1_1"][:1],
         "layer2": seen["backbone/layer2_1"][:1],
         "upsample_logits": seen["weights"][0],

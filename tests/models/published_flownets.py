@@ -16,7 +16,7 @@ from daflow_jax.models.pwcnet import convert as pwcnet_convert
 from tests.golden import weights
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "flownets"
-FULL = Path(os.environ.get("DAFLOW_FLOWNETS_GOLDEN", GOLDEN))  # a folder with the whole fixtures
+FULL = Path(os.environ.get("DAFLOW_GOLDEN_FLOWNETS", GOLDEN))  # a folder with the whole fixtures
 FILES = {"pwcnet": "pwcnet", "flownet-s": "flownets", "flownet-c": "flownetc"}
 
 
@@ -35,8 +35,8 @@ def table(name: str):
     return pwcnet_convert if name == "pwcnet" else flownet_convert
 
 
-def state_dict(name: str, seed: int, **scale: float) -> dict[str, np.ndarray]:
-    """Returns the published network's state dict; `scale` replaces all factors of matrices."""
+def state_dict(name: str, seed: int) -> dict[str, np.ndarray]:
+    """Returns the published network's state dict."""
     known = names(name)
     state = weights.state_dict(known["params"], seed)
     return {key: array * np.float32(known["scale"].get(key, 1)) for key, array in state.items()}
