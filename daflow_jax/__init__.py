@@ -33,7 +33,7 @@ _HOMES = {  # public name: the module that defines it
 }
 _MODULES = ("degrade", "evaluate", "metrics", "models", "sharding", "tasks")
 
-__all__ = ["DEFAULT_INTERPOLATOR", "DEFAULT_MODEL", "__version__", *_HOMES, *_MODULES]
+__all__ = ["DEFAULT_MODEL", "__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,13 @@ import numpy as np
 
 from daflow_jax.io import atomic
 from studies import bfloat16
-from tests.models import parity, parity_backbone, parity_raft, parity_sea_raft
+from tests.models import (
+    parity,
+    parity_backbone,
+    parity_interpolation,
+    parity_raft,
+    parity_sea_raft,
+)
 from tests.train import parity_train
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -56,6 +62,9 @@ def fixtures() -> dict[str, tuple[str, Callable[[], Iterable[parity.Row]]]]:
     for name in parity_backbone.FIXTURES:
         rows = functools.partial(parity_backbone.rows, name)
         table[name] = "tests/models/test_parity_backbone.py", rows
+    for name in parity_interpolation.available():
+        rows = functools.partial(parity_interpolation.rows, name)
+        table[name] = "tests/predict/interpolation/test_published.py", rows
     return table
 
 

@@ -19,6 +19,13 @@ FIXTURES = tuple(f"rife_{kind}_{part}" for kind in ("infer", "demo") for part in
 GATES = ("rife_gate_a", "rife_gate_b")  # of rife_ops
 
 
+def available() -> list[str]:
+    """Returns the fixtures that are there: set a, all where DAFLOW_GOLDEN_INTERPOLATION says."""
+    names = (*FIXTURES, *GATES)
+    files = {name: published.GOLDEN / f"{name.replace('gate', 'ops')}.npz" for name in names}
+    return [name for name, file in files.items() if file.exists()]
+
+
 def rows(fixture: str) -> Iterator[Row]:
     """Yields a row for every array of a fixture that a wrapper makes."""
     kind, part = fixture.split("_")[1:]

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import daflow_jax
 from daflow_jax import errors
 from daflow_jax.predict.interpolation import network, schedule
 from daflow_jax.predict.interpolation.stream import Ask
@@ -58,6 +59,15 @@ def test_what_a_network_of_middles_cannot_is_refused(middle):
         middle(FRAMES, gate="maybe")
     with pytest.raises(errors.UserError, match="one frame only; interpolation needs two"):
         middle(FRAMES[:1])
+
+
+def test_the_library_needs_a_model_and_places_none_twice(any_time):
+    with pytest.raises(errors.UserError, match="model: must be named: no interpolator ships"):
+        daflow_jax.interpolate(FRAMES)
+    with pytest.raises(errors.UserError, match="device: is decided when a model is loaded"):
+        daflow_jax.interpolate(FRAMES, model=any_time, device="cpu")
+    found = daflow_jax.interpolate(list(FRAMES), [0.5], any_time, gate="cuts")
+    np.testing.assert_array_equal(found, any_time(FRAMES))
 
 
 def asks(frames, *shares):

@@ -12,7 +12,7 @@ from daflow_jax.metrics import thumbnail_ssim
 from daflow_jax.predict.interpolation.stream import Ask
 from tests.models import parity
 from tests.models import parity_interpolation as published
-from tests.models.published_rife import GOLDEN, fixture
+from tests.models.published_rife import fixture
 from tests.predict.interpolation import fakes
 
 
@@ -48,10 +48,8 @@ def golden_clip():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*published.FIXTURES, *published.GATES])
+@pytest.mark.parametrize("name", published.available())
 def test_every_array_of_the_published_wrappers(name):
-    stored = name.replace("gate", "ops")
-    if not (GOLDEN / f"{stored}.npz").exists():
-        pytest.skip("DAFLOW_GOLDEN_INTERPOLATION names no folder with this fixture")
     rows = list(published.rows(name))
-    parity.check(rows, [] if "gate" in name else fixture(stored), ("clip", "frame0", "frame1"))
+    known = [] if "gate" in name else fixture(name)
+    parity.check(rows, known, ("clip", "frame0", "frame1"))
