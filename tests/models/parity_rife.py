@@ -143,7 +143,7 @@ def v31_rows(part: str) -> Iterator[Row]:
             more |= {f"context{k}_f{i}": two[k] for k in (0, 1)}
         fusion = seen["fusionnet"]
         more |= {f"fusion_{name}": fusion[name]["__call__"][0] for name in ("down3", "up3")}
-        full = motion.Motion(2 * rescale.rescale(flow, 2), out[..., 3:])
+        full = motion.Motion(2 * rescale.rescale(flow, 2.0), out[..., 3:])
         more |= {"flow_half": flow, "fusion_out": out, "blend": base.blended(pairs, full)}
         more["pred"] = module.apply(variables, pairs, flow, method="synthesize")
         stages |= {prefix + key: value for key, value in more.items()}

@@ -14,7 +14,7 @@ Frames = Float[Array, "b h w 3"]
 
 
 def fitting(
-    function: Callable[..., Frames], pairs: Pairs, multiple: int, *args: Any, **options: Any
+    function: Callable[..., Array], pairs: Pairs, multiple: int, *args: Any, **options: Any
 ) -> Frames:
     """Returns function(pairs, ...) of frames with zeros at the bottom and right up to the next
     multiple, without them.

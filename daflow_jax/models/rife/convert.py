@@ -135,6 +135,9 @@ def _three_files(request: Request, state: Mapping[str, Any]) -> Joined:
     for name, prefix in (("context", "contextnet."), ("fusion", "fusionnet.")):
         for file in request.companions.get(name, ()):
             table = checkpoint.read(file).regions
+            if ("down0.conv1.0.weight" in table) != (name == "fusion"):
+                rule, remedy = f"is not RIFE 3.1's {name} network", "Name the other file"
+                raise errors.UserError(f"--{name} {file}", rule, remedy)
             regions |= {prefix + tensor: region for tensor, region in table.items()}
     return Joined(regions)
 

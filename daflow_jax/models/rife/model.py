@@ -61,13 +61,14 @@ class RIFE(nn.Module):
         first, second = base.split(pairs)
         given = self._given(pairs, times)
         found: list[Motion] = []
-        for size, find in zip(self.config.scales, self.blocks, strict=True):
+        for factor, find in zip(self.config.scales, self.blocks, strict=True):
+            size = factor / scale
             if not found:
-                found.append(find(given, None, size / scale))
+                found.append(find(given, None, size))
                 continue
             last = found[-1]
             images = [*given, *motion.warped(first, second, last.flow), last.logit]
-            found.append(last.plus(find(images, last.flow, size / scale)))
+            found.append(last.plus(find(images, last.flow, size)))
         return found
 
     def _given(self, pairs, times) -> Sequence[Array]:
@@ -106,5 +107,5 @@ class RIFE(nn.Module):
         last = found[-1]
         warped = motion.warped(*base.split(pairs), last.flow)
         images = [*self._given(pairs, times), *warped, last.logit, target]
-        taught = last.plus(self.block_tea(images, last.flow, self.config.scales[-1]))
+        taught = last.plus(self.block_tea(images, last.flow, float(self.config.scales[-1])))
         return InterpolationOutput(frames, flows, blends, taught.flow, base.blended(pairs, taught))

@@ -77,6 +77,6 @@ def enlarged(out: Float[Array, "b y x c"], scale: float) -> Motion:
     return Motion(out[..., :4] * scale, out[..., 4:5])
 
 
-def plane(times: Float[Array, " b"], like: Frames) -> Float[Array, "b h w 1"]:
+def plane(times: Float[Array, " b"], like: Float[Array, "b h w c"]) -> Float[Array, "b h w 1"]:
     """Returns the times as a picture of one channel."""
     return jnp.broadcast_to(times[:, None, None, None].astype(like.dtype), (*like.shape[:3], 1))

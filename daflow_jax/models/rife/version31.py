@@ -14,7 +14,7 @@ from daflow_jax.models.rife.base import Frames, Pairs
 from daflow_jax.models.rife.config import RIFE31Config
 from daflow_jax.ops import rescale
 
-SCALES = (4, 2, 1)
+SCALES = (4.0, 2.0, 1.0)
 
 
 class RIFE31(nn.Module):
@@ -91,4 +91,4 @@ class RIFE31(nn.Module):
 
 def _doubled(flow):
     """Returns flow at twice its size."""
-    return 2 * rescale.rescale(flow, 2)
+    return 2 * rescale.rescale(flow, 2.0)
