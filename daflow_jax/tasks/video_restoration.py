@@ -87,7 +87,8 @@ class VideoRestoration(base.BaseTask):
         if self.start == "given":
             inputs["start"] = _START._replace(optional=False)
         truth = {"flow": FLOW, "valid": MASK, "flow_back": FLOW_BACK, "valid_back": MASK}
-        return inputs | {name: as_needed(declared) for name, declared in truth.items()}
+        inputs |= {name: as_needed(declared) for name, declared in truth.items()}
+        return inputs | {"occlusion": optional(MASK), "occlusion_back": optional(MASK)}
 
     @property
     def _reads_truth(self) -> bool:
@@ -130,9 +131,8 @@ class VideoRestoration(base.BaseTask):
         """Returns PSNR (dB) of whole restored frames and of the degraded ones, flicker where clips
         are longer than the window, and the error (px of the whole size) of the start and of every
         level's flow where true flow is known."""
-        variables, keys = {"params": params, **aux}, jax.random.split(rng, 2)
-        clips, weight = self._clips(variables, batch, keys[0]), windows.weight(batch)
-        out = self._run(variables, clips, keys[1])
+        clips, out = self.run(params, aux, batch, rng)
+        weight = windows.weight(batch)
         count = len(clips.hq) // len(weight)
         each = jnp.repeat(weight, count)
         found = {
@@ -140,9 +140,16 @@ class VideoRestoration(base.BaseTask):
             "psnr_lq": windows.psnr(self._shown(clips), clips.hq, each),
         }
         if count > 1:
-            between = self._between(variables, batch, keys[0])
+            between = self._between({"params": params, **aux}, batch, rng)
             found["opw"] = windows.opw(out.frame, clips.hq, between, weight)
         return found | windows.level_errors(clips, out.flows, each)
+
+    def run(self, params, aux, batch: Batch, rng: jax.Array) -> tuple[windows.Clips, Any]:
+        """Returns the windows of a batch, whole, and what the network gives for them: a restored
+        `frame` (n, s h, s w, 3), and `flows` by level."""
+        variables, keys = {"params": params, **aux}, jax.random.split(rng, 2)
+        clips = self._clips(variables, batch, keys[0])
+        return clips, self._run(variables, clips, keys[1])
 
     def pictures(self, params, aux, batch: Batch, rng: jax.Array) -> dict[str, np.ndarray]:
         """Returns the middle frame of the first clip: degraded, restored and true."""
@@ -199,11 +206,15 @@ class VideoRestoration(base.BaseTask):
         return (lq if self._config.scale == 1 else video.bi(lq)), None
 
     def _started(self, variables, batch, lq, truth, rng) -> jax.Array:
-        shape = (len(lq), lq.shape[1] - 1, *lq.shape[2:4], 2)
         if self.start == "true":
             return cast(Any, truth)[0]
         if self.start == "given":
-            return scales.flow_at(batch["start"], lq.shape[2:4]).reshape(shape)
+            if len(batch["start"]) != len(lq):
+                rule = "is given for one window of a clip"
+                raise errors.UserError(
+                    "config.task.start", rule, "Use clips of the window's length"
+                )
+            return scales.flow_at(batch["start"], windows.size_of(lq))
         options = dict(rngs={"noise": rng}, method="start_flow")
         return jax.lax.stop_gradient(cast(Any, self.module.apply(variables, lq, **options)))
 
