@@ -1,15 +1,13 @@
 """Windows and tiles of restorers: every frame and pixel once, and results that do not depend on
 how a clip was cut."""
 
-import jax
 import numpy as np
 import pytest
 
-from daflow_jax import errors, models, predict
-from daflow_jax.models import calls
+from daflow_jax import errors, predict
 from daflow_jax.predict import memory
 from daflow_jax.predict.restoration import tiles, windows
-from tests import tiny
+from tests import larger, tiny
 
 CLIP = np.random.default_rng(0).random((7, 4, 5, 3), np.float32)
 
@@ -59,23 +57,14 @@ def test_tiles_keep_every_pixel_once(size, tile, reach):
     assert (count == 1).all()
 
 
-def _model(name):
-    """Returns a model with random weights around mid-grey."""
-    config = models.preset(name)
-    variables = jax.jit(lambda key: calls.init(models.build(config), key))(jax.random.key(0))
-    last = variables["params"]["conv_last"]
-    last["bias"], last["kernel"] = last["bias"] + 0.5, 3 * last["kernel"]
-    return predict.RestorationModel(config, variables, meta={"name": name})
-
-
 @pytest.fixture(scope="module")
 def rrdb():
-    return _model("rrdb-nano")
+    return larger.model("rrdb-nano")
 
 
 @pytest.fixture(scope="module")
 def basicvsr():
-    return _model("basicvsr-nano")
+    return larger.model("basicvsr-nano")
 
 
 def test_tiles_give_what_a_whole_frame_gives(rrdb):
