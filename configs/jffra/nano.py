@@ -12,7 +12,7 @@ def get_config():
     """Returns the configuration."""
     config = ml_collections.ConfigDict()
     config.task = dict(
-        name="video_restoration", degradation="blind_noise", crop=96, flow=0.05, temporal=0.2
+        name="video_restoration", degradation="blind_noise", crop=64, flow=0.05, temporal=0.2
     )
     config.model = dict(name="jffra-nano")
     config.optimizer = dict(lr=1e-3, schedule="cosine", warmup_steps=100, ema_decay=0.999)
@@ -21,5 +21,4 @@ def get_config():
         scene=dict(frames=4, height=128, width=160, max_motion=0.12, blur_share=0.0),
     )
     config.train = dict(steps=6000, batch_size=4)
-    config.eval = dict(every=1000, batches=8)
     return config
