@@ -25,7 +25,9 @@ from tests.models import (
     parity_backbone,
     parity_interpolation,
     parity_raft,
+    parity_restoration,
     parity_sea_raft,
+    real_weights,
 )
 from tests.train import parity_train
 
@@ -62,6 +64,12 @@ def fixtures() -> dict[str, tuple[str, Callable[[], Iterable[parity.Row]]]]:
     for name in parity_backbone.FIXTURES:
         rows = functools.partial(parity_backbone.rows, name)
         table[name] = "tests/models/test_parity_backbone.py", rows
+    for name in parity_restoration.available():
+        rows = functools.partial(parity_restoration.rows, *name.rsplit("_", 1))
+        table[name] = "tests/models/test_jffra.py", rows
+    for name in real_weights.available():
+        rows = functools.partial(real_weights.rows, name)
+        table[f"{name}_real_a"] = f"tests/models/test_{name}.py", rows
     for name in parity_interpolation.available():
         rows = functools.partial(parity_interpolation.rows, name)
         table[name] = "tests/predict/interpolation/test_published.py", rows

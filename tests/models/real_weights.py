@@ -6,6 +6,8 @@ folder with all of them.
 """
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from daflow_jax import api
 from daflow_jax.metrics import image
 from daflow_jax.pretrained import published
+from tests.models.parity import Row
 
 FOLDER = Path(os.environ.get("DAFLOW_RESTORER_WEIGHTS", "/nowhere"))
 OWN = Path(__file__).parents[1] / "golden" / "real_weights"
@@ -43,3 +46,17 @@ def load(name: str, folder: Path) -> Any:
 def psnr(picture: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """Returns the signal-to-noise ratio in dB of pictures (..., h, w, 3) in [0, 1]."""
     return np.asarray(image.psnr(jnp.asarray(picture), jnp.asarray(clean)))
+
+
+def available() -> list[str]:
+    """Returns the networks whose published weights are here."""
+    return [name for name, file in FILES.items() if (FOLDER / file).is_file()]
+
+
+def rows(name: str) -> Iterator[Row]:
+    """Yields a row for every array that the published weights of a network give."""
+    from tests.models import parity_basicvsr, parity_rrdb
+
+    tables = {"basicvsr": parity_basicvsr, "rrdb": parity_rrdb}
+    with tempfile.TemporaryDirectory() as folder:
+        yield from tables[name].rows(load(name, Path(folder)), golden(name))
