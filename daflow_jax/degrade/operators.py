@@ -9,7 +9,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from daflow_jax.degrade import blur, codec, jpeg, lens, noise, resize, tone
+from daflow_jax.degrade import (
+    blur,
+    blur_down,
+    codec,
+    jpeg,
+    lens,
+    matlab_resize,
+    noise,
+    raw_noise,
+    resize,
+    tone,
+)
 
 
 class Scene(NamedTuple):
@@ -111,8 +122,27 @@ def _lowlight(image, scene, light, full_well, gain):
     return np.clip(noise.photons(image * np.float32(light), full_well, scene.rng) * lift, 0, 255)
 
 
+def _sensor(image, scene, iso):
+    """Adds CRVD's noise at an ISO in the raw picture of a stand-in camera."""
+    drawn = raw_noise.add(
+        np.clip(image, 0, 255) / np.float32(255),
+        raw_noise.CRVD[iso],
+        lambda mean: scene.rng.poisson(mean).astype(np.float32),
+        lambda shape: scene.rng.standard_normal(shape, np.float32),
+    )
+    return (255 * drawn).astype(np.float32)
+
+
 def _clip(image, scene):
     return np.clip(image, 0, 255)
+
+
+def _matlab_resize(image, scene, scale):
+    return matlab_resize.resize(image, scale)
+
+
+def _blur_down(image, scene):
+    return blur_down.blur_down(image)
 
 
 def _down(image, scene, factor, mode):
@@ -186,7 +216,10 @@ OPERATORS: dict[str, Operator] = {
     "speckle_noise": Operator(_speckle),
     "photons": Operator(_photons),
     "lowlight": Operator(_lowlight),
+    "sensor_noise": Operator(_sensor),
     "clip": Operator(_clip),
+    "matlab_resize": Operator(_matlab_resize),
+    "blur_down": Operator(_blur_down),
     "down": Operator(_down),
     "back": Operator(_back),
     "scale": Operator(_scale),

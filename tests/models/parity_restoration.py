@@ -43,6 +43,12 @@ INPUTS = {
 _LITERAL = BlockConfig(heads=2, head=(32, 32), norm=False)
 
 
+def available() -> list[str]:
+    """Returns the fixtures that are there, "block_a"."""
+    names = (f"{name}_{part}" for name in INPUTS for part in "ab")
+    return [name for name in names if (GOLDEN / f"{name}.npz").exists()]
+
+
 def rows(name: str, part: str) -> Iterator[Row]:
     """Yields a row for every array of the fixture NAME_PART but its inputs."""
     golden = np.load(GOLDEN / f"{name}_{part}.npz")
