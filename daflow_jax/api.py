@@ -32,12 +32,12 @@ __all__ = [
 
 def load(name: str | Path, kind: Kind | None = None, **options: Any) -> Any:
     """Returns the model of a name, a model folder or its .safetensors file: an object of its kind,
-    a FlowModel, RestorationModel, InterpolationModel or FeatureModel.
+    a FlowModel, RestorationModel, InterpolationModel, FeatureModel, SegmentationModel or TrackModel.
 
     Args:
-        kind: "flow", "restoration", "interpolation" or "features" is demanded; of a model of
-            another kind that holds one of this kind, such as DA-Flow's restorer, that part is
-            returned.
+        kind: "flow", "restoration", "interpolation", "features", "segmentation" or "tracks" is
+            demanded; of a model of another kind that holds one of this kind, such as DA-Flow's
+            restorer, that part is returned.
         options: of the object's class, such as device, precision and seed.
 
     Raises:
@@ -78,7 +78,7 @@ def restore(
     frames: np.ndarray,
     model: str | Path | RestorationModel,
     *,
-    window: int | None = None,
+    window: int | str | None = None,
     color_fix: str = "none",
     device: str | None = None,
     precision: str | None = None,

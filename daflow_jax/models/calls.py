@@ -6,6 +6,8 @@
 | restoration | clips (b, f, h, w, 3) | frames (b, f, s h, s w, 3) in [0, 1], s = `config.scale` |
 | interpolation | pairs (b, 2, h, w, 3), times (b,) in (0, 1) | frames (b, h, w, 3) in [0, 1] |
 | features | clips (b, f, h, w, 3) | maps (b, f, h', w', c) |
+| segmentation | clips (b, f, h, w, 3) | logits (b, f, h / s, w / s, k), s = `config.stride` |
+| tracks | points (b, n, 2) pixels, frames (b,), (b,) | places (b, n, 2), hidden (b, n) in [0, 1] |
 
 Frames are float32 in [0, 1]; height and width fit `config.multiple` and `config.minimum`.
 """

@@ -14,6 +14,9 @@ from daflow_jax.models.entry import KINDS, Entry, Example, loaded
 from daflow_jax.models.flownet.entry import FLOWNET
 from daflow_jax.models.gmflow.entry import GMFLOW
 from daflow_jax.models.jffra.entry import JFFRA
+from daflow_jax.models.mask_unet.entry import MASK_UNET
+from daflow_jax.models.maskformer.entry import MASKFORMER
+from daflow_jax.models.omnimotion.entry import OMNIMOTION
 from daflow_jax.models.pwcnet.entry import PWCNET
 from daflow_jax.models.raft.entry import RAFT
 from daflow_jax.models.resnet.entry import RESNET
@@ -23,6 +26,7 @@ from daflow_jax.models.sea_raft.entry import SEA_RAFT
 from daflow_jax.models.spynet.entry import SPYNET
 from daflow_jax.models.vae.entry import VAE
 from daflow_jax.models.vit.entry import VIT
+from daflow_jax.models.vit_keys.entry import VIT_KEYS
 
 ENTRIES: dict[str, Entry] = {}  # by family
 PRESETS: dict[str, Any] = {}  # configurations of all families by name
@@ -31,6 +35,8 @@ _NEEDED = {
     "restoration": ("frames", "multiple", "minimum", "scale", "maximum"),
     "interpolation": ("frames", "multiple", "minimum", "any_time"),
     "features": ("frames", "multiple", "minimum"),
+    "segmentation": ("frames", "multiple", "minimum", "masks", "stride", "side"),
+    "tracks": ("frames", "multiple", "minimum", "height", "width"),
 }
 
 
@@ -62,6 +68,8 @@ for _entry in (RIFE, RIFE31, RIFE3, RIFE4, RESNET, VIT):
 for _entry in (RAFT, SEA_RAFT, RESTORER, DAFLOW, DAFLOW_COST, VAE, RRDB, SPYNET, BASICVSR, JFFRA):
     register(_entry)
 for _entry in (PWCNET, FLOWNET, GMFLOW):
+    register(_entry)
+for _entry in (VIT_KEYS, MASK_UNET, MASKFORMER, OMNIMOTION):
     register(_entry)
 
 

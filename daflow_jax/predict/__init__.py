@@ -15,16 +15,21 @@ from daflow_jax.predict.options import Options
 from daflow_jax.predict.placement import Placement, spread
 from daflow_jax.predict.program import Programs
 from daflow_jax.predict.restoration.model import COLOR_FIXES, RestorationModel
+from daflow_jax.predict.segmentation.model import SegmentationModel
+from daflow_jax.predict.tracks.model import TrackModel, Tracks
 
 KINDS: dict[str, type[Model]] = {  # of models: what `api.load` returns for each
     "flow": FlowModel,
     "restoration": RestorationModel,
     "interpolation": InterpolationModel,
     "features": FeatureModel,
+    "segmentation": SegmentationModel,
+    "tracks": TrackModel,
 }
 
 __all__ = [
     "COLOR_FIXES", "KINDS", "Estimator", "FeatureModel", "FlowModel", "Grid", "InterpolationModel",
     "Layout", "Model", "Options", "Padding", "Placement", "Programs", "RestorationModel", "Result",
-    "Stream", "as_frames", "crop", "fit", "pad", "spread",
+    "SegmentationModel", "Stream", "TrackModel", "Tracks", "as_frames", "crop", "fit", "pad",
+    "spread",
 ]  # fmt: skip

@@ -28,6 +28,8 @@ _USE = {  # how a model of a kind is used, for its card
     "restoration": "daflow restore CLIP --model PATH",
     "interpolation": "daflow_jax.load(PATH)(frames, times)",
     "features": "daflow_jax.load(PATH)(frames)",
+    "segmentation": "daflow segment CLIP --segmenter PATH",
+    "tracks": "daflow_jax.load(PATH).track(points, frame)",
 }
 
 

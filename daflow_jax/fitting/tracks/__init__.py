@@ -1,0 +1,1 @@
+"""OmniMotion's fit of one clip."""

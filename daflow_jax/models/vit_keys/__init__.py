@@ -1,0 +1,1 @@
+"""Keys of a vision transformer's attention as dense features."""

@@ -1,0 +1,1 @@
+"""Tracks of a clip that a network was fitted to."""
