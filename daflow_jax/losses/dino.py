@@ -9,13 +9,13 @@ STUDENT_TEMPERATURE, TEACHER_TEMPERATURE, CENTER_MOMENTUM = 0.1, 0.04, 0.9
 
 def cross_entropy(
     student: Float[Array, "*b o"],
-    teacher: Float[Array, "*b o"],
+    teacher: Float[Array, "... o"],
     center: Float[Array, " o"],
     student_temperature: float = STUDENT_TEMPERATURE,
     teacher_temperature: float = TEACHER_TEMPERATURE,
 ) -> Float[Array, "*b"]:
     """Returns the cross-entropy of the student's softmax under the centred teacher's, which has no
-    gradient.
+    gradient and is broadcast to the student's shape.
     """
     target = jax.nn.softmax((teacher.astype(jnp.float32) - center) / teacher_temperature, -1)
     scores = jax.nn.log_softmax(student.astype(jnp.float32) / student_temperature, -1)

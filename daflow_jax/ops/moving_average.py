@@ -4,10 +4,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 
-def momentum(step: Array | float, base: float, steps: int) -> Float[Array, ""]:
+def momentum(step: ArrayLike, base: float, steps: int) -> Float[Array, "..."]:
     """Returns how much of the teacher stays at `step`: from `base` to 1 over `steps` by half a
     cosine (BYOL), or `base` always where `steps` is 0.
     """
@@ -17,7 +18,7 @@ def momentum(step: Array | float, base: float, steps: int) -> Float[Array, ""]:
     return 1 - (1 - base) * (jnp.cos(jnp.pi * part) + 1) / 2
 
 
-def follow(teacher: Any, student: Any, keep: Array | float) -> Any:
+def follow(teacher: Any, student: Any, keep: ArrayLike) -> Any:
     """Returns keep teacher + (1 - keep) student, leaf by leaf, in float32."""
 
     def move(old, new):

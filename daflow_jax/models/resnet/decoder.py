@@ -28,7 +28,7 @@ class SpatialDecoder(nn.Module):
     def __call__(
         self,
         x: Float[Array, "b gh gw i"],
-        laterals: Mapping[int, Float[Array, "b h w j"]],
+        laterals: Mapping[int, jax.Array],
         train: bool,
     ) -> Float[Array, "b h w o"]:
         """Returns the finest map; `laterals` are stages by the height of their grid."""
