@@ -44,4 +44,12 @@ class FlowNetConfig:
 VARIANTS = {
     "flownet-s": FlowNetConfig(),
     "flownet-c": FlowNetConfig(correlation=True, up_bias=True),
+    "flownet-nano": FlowNetConfig(
+        correlation=True,
+        up_bias=True,
+        widths=(16, 24, 32, 48, 48, 64),
+        redirected=16,
+        radius=8,
+        decoder=(48, 32, 24, 16),
+    ),
 }

@@ -54,4 +54,9 @@ class GMFlowConfig:
             raise ranges.wrong("widths", self.widths, "Use a multiple of 4 for the last")
 
 
-VARIANTS = {"gmflow": GMFlowConfig()}
+VARIANTS = {
+    "gmflow": GMFlowConfig(),
+    "gmflow-nano": GMFlowConfig(
+        widths=(16, 24, 32), blocks=2, expansion=2, splits=(1, 4), upsampling=32
+    ),
+}

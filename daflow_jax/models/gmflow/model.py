@@ -96,7 +96,7 @@ class GMFlow(nn.Module):
         found = self.scales(placement.clip(frames))
         last = found[-1]
         fine = upsample.convex_upsample(
-            last.flow, self.weights(last.flow, last.features[0]), FACTOR, FACTOR
+            last.flow, self.weights(last.flow, last.features[0]), float(FACTOR), FACTOR
         )
         size = frames.shape[2], frames.shape[3]
         flows = [fine]

@@ -101,7 +101,7 @@ class Transformer(nn.Module):
         first, second = jnp.split(both, 2)
         return first, second
 
-    def block(self, index: int, both: Float[Array, "2*p h w c"], count: int) -> Array:
+    def block(self, index: int, both: Float[Array, "n h w c"], count: int) -> Array:
         """Returns the features after one block; cross attention sees those from before it."""
         other = jnp.concatenate(jnp.split(both, 2)[::-1])
         moved = index % 2 == 1

@@ -38,4 +38,11 @@ class PWCNetConfig:
         ranges.check(self, **sizes, radius=(1, 64))
 
 
-VARIANTS = {"pwcnet": PWCNetConfig()}
+VARIANTS = {
+    "pwcnet": PWCNetConfig(),
+    "pwcnet-nano": PWCNetConfig(
+        widths=(8, 16, 24, 32, 32, 32),
+        decoder=(32, 32, 24, 16, 16),
+        context=(32, 32, 32, 24, 16, 16),
+    ),
+}
