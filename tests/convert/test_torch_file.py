@@ -82,6 +82,11 @@ def test_both_containers_give_the_tensors_with_their_strides(tmp_path, wrap):
         np.testing.assert_array_equal(state["x.weight"], expected)
 
 
+def test_averaged_weights_are_taken_where_a_file_has_both(tmp_path):
+    tree = {"params": {"plain": _tensor()}, "params_ema": {"averaged": _tensor()}}
+    assert list(torch_file.read(_zip(tmp_path / "a.pth", tree))) == ["averaged"]
+
+
 def test_malicious_pickle_runs_nothing_and_is_named(tmp_path):
     witness = tmp_path / "ran"
     path = _zip(tmp_path / "evil.pth", {"x": _Global("os", "system", f"touch {witness}")})
