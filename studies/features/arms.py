@@ -53,7 +53,7 @@ class Arm:
 
 
 WINDOWS = {"windows": (20, 40)}
-RESTORED = dict(restore=1.0, rows=0.5, copy=0.1, alone=0.3)  # evidence note, E2
+RESTORED: dict[str, Any] = {"restore": 1.0, "rows": 0.5, "copy": 0.1, "alone": 0.3}
 
 
 def _lift(attention: Literal["clip", "frame"] = "clip", diffusion: bool = False, depth: int = 4):

@@ -8,6 +8,7 @@ from typing import Any
 
 from daflow_jax import errors, models, pretrained
 from daflow_jax.input_pipeline import settings
+from daflow_jax.models import taps
 from daflow_jax.synthetic import scene
 from studies.features import evaluation, start, training
 from studies.features import report as tables
@@ -70,9 +71,13 @@ def _say(text: str) -> None:
 
 def _check(name: str, arm: Arm, raft: Any, trunk: Any) -> None:
     config = start.config_of(arm, raft)
-    if getattr(config, "trunk", None) is not None and trunk is None:
+    if getattr(config, "trunk", None) is None:
+        return
+    if trunk is None:
         rule, remedy = "needs the weights of its trunk", "Add --trunk DIR, a converted restorer"
         raise errors.UserError(f"arm {name}", rule, remedy)
+    taps.chosen(trunk.config, config.taps)
+    taps.check_stride(trunk.config, config.shrink, config.stride)
 
 
 def _settings(args: argparse.Namespace, raft: Any) -> dict[str, Any]:

@@ -45,7 +45,6 @@ def write(
     raft: pretrained.LoadedModel,
     trunk: pretrained.LoadedModel | None,
     data: settings.DataConfig,
-    clips: int = CLIPS,
 ) -> Path:
     """Returns the model folder of an arm before any step, made unless it is there."""
     if (folder / pretrained.CONFIG).exists():
@@ -57,19 +56,19 @@ def write(
         config = dataclasses.replace(config, trunk=_cut(config, trunk))
     module = models.build(config)
     variables = jax.jit(lambda key: calls.init(module, key))(jax.random.key(0))
-    flat = traverse_util.flatten_dict(variables["params"], sep="/")
+    flat: dict[str, Any] = traverse_util.flatten_dict(variables["params"], sep="/")
     flat |= _of_raft(raft, flat)
     if config.trunk is not None and trunk is not None:
         flat |= _of_trunk(config.trunk, trunk, arm.shuffle)
     params = traverse_util.unflatten_dict(flat, sep="/")
-    batches = _batches(data, clips)
+    batches = _batches(data, CLIPS)
     if "project" in params:
         kernel, shares = directions(module, {"params": params}, batches, config.channels)
         params["project"] = {"kernel": kernel}
     else:
         shares = []
     params["gain"] = jnp.float32(_gain(module, {"params": params}, batches))
-    record = {"clips": clips, "seed": data.seed, "kept": shares[-1:], "gain": float(params["gain"])}
+    record = {"clips": CLIPS, "seed": data.seed, "kept": shares[-1:], "gain": float(params["gain"])}
     return pretrained.save(folder, config, {"params": params}, name="start", training=record)
 
 
@@ -122,7 +121,7 @@ def _batches(data: settings.DataConfig, clips: int) -> list[np.ndarray]:
 def _of_raft(raft, flat) -> dict[str, Any]:
     """Returns RAFT's parameters under "flow", and its first convolution of correlations for the
     second volume too, where it fits."""
-    own = traverse_util.flatten_dict(raft.variables["params"], sep="/")
+    own: dict[str, Any] = traverse_util.flatten_dict(raft.variables["params"], sep="/")
     out = {f"flow/{name}": value for name, value in own.items()}
     for part in ("kernel", "bias"):
         name = f"flow/update/second/conv1/{part}"

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from einops import rearrange
 
 from daflow_jax import tasks
-from daflow_jax.losses import correspondence, feature_restoration
+from daflow_jax.losses import correspondence, feature_restoration, sequence
 from daflow_jax.metrics import flow as metrics
 from daflow_jax.models.daflow_cost.model import Noise
 from daflow_jax.models.outputs import FlowOutput
@@ -17,23 +17,20 @@ from daflow_jax.ops import tokens, windows
 from daflow_jax.tasks import optical_flow
 from studies.features.arms import Arm
 
-GAMMA, MOST = 0.8, 400.0  # of the sequence loss (RAFT, sec. 3.4)
 NOISE_ALONE = 0.25  # share of a diffusion's clips that start from noise alone, as inference does
 
 
 @dataclasses.dataclass(frozen=True)
-class Losses:
-    """What one arm descends.
+class Losses(optical_flow.OpticalFlow):
+    """What one arm descends: the sequence loss of optical flow, and its own.
 
     Attributes:
-        module: the network. arm: its weights of losses. iters: refinement steps.
+        arm: its weights of losses.
         teacher: the published RAFT whose encoder says what clean features are, and its variables.
         alone: the restoration alone: no flow is estimated.
     """
 
-    module: Any
-    arm: Arm
-    iters: int
+    arm: Arm = Arm("")
     teacher: tuple[RAFT, Any] | None = None
     alone: bool = False
 
@@ -59,25 +56,16 @@ class Losses:
             parts |= self._flow(out, batch)
         if found is not None:
             parts |= self._descriptors(found, clean, batch)
-        loss = sum(self._weight(name) * value for name, value in parts.items())
+        loss = sum(self._share(name) * value for name, value in parts.items())
         return tasks.LossOut(jnp.asarray(loss), parts, aux)
 
-    def update_aux(self, aux: Any, params: Any, step: jax.Array) -> Any:
-        """Returns `aux` as it is."""
-        del params, step
-        return aux
-
-    def _weight(self, name: str) -> float:
+    def _share(self, name: str) -> float:
         return {"sequence": 1.0, "epe": 0.0}.get(name, getattr(self.arm, name, 0.0))
 
     def _flow(self, out: FlowOutput, batch) -> dict[str, jax.Array]:
-        from daflow_jax.losses import sequence
-
-        valid = optical_flow.usable(batch)
-        target = batch["flow"]
-        loss = sequence.sequence_loss(
-            out.flows, target, valid.astype(jnp.float32), GAMMA, MOST
-        )  # fmt: skip
+        valid, target = optical_flow.usable(batch), batch["flow"]
+        known = valid.astype(jnp.float32)
+        loss = sequence.sequence_loss(out.flows, target, known, self.gamma, self.max_flow)
         return {"sequence": loss, "epe": metrics.epe(out.flows[-1], target, valid).compute()}
 
     def _descriptors(self, found, clean, batch) -> dict[str, jax.Array]:
@@ -103,7 +91,7 @@ class Losses:
         if not self.arm.restore or self.teacher is None:
             return None
         module, variables = self.teacher
-        found = module.apply(variables, batch["hq"], method="features")
+        found: Any = module.apply(variables, batch["hq"], method="features")
         return jax.lax.stop_gradient(windows.standardised(found))
 
     def _noise(self, clean, rng):

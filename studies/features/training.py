@@ -60,14 +60,14 @@ class Runner:
         self._partition = _partition(found.config)
         variables = jax.tree.map(jnp.asarray, found.variables)
         key = jax.random.key(data.seed)
-        self._state = states.create(variables, key, self._optimizer, self._partition)
+        self._state: Any = states.create(variables, key, self._optimizer, self._partition)
         self._loader = loader.make_loader(data, plan.batch)
         folder.mkdir(parents=True, exist_ok=True)
         self._checkpoints = checkpoints.Checkpoints(folder, 2, log)
         self.seconds, self.steps, self._begun = 0.0, 0, False
         self._resume()
-        make = functools.partial(Losses, module, arm, plan.iters, teacher)
-        self._steps = {alone: _step(make(alone), self._optimizer) for alone in (True, False)}
+        make = functools.partial(Losses, module, plan.iters, arm=arm, teacher=teacher)
+        self._steps = {alone: _step(make(alone=alone), self._optimizer) for alone in (True, False)}
         self._values: list[dict[str, float]] = []
 
     @property
@@ -164,7 +164,7 @@ class Runner:
 
 
 def in_turns(runners: Mapping[str, Runner]) -> None:
-    """Lets the runners learn, always the one that has had the smallest share, until all are done."""
+    """Lets the runner learn that has had the smallest share, until all are done."""
     try:
         while left := [r for r in runners.values() if r.progress < 1]:
             min(left, key=lambda runner: runner.progress).turn()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daflow_jax import errors, models
-from daflow_jax.models.daflow_cost import lift
+from daflow_jax.models.daflow_cost import entry, lift
 from daflow_jax.models.daflow_cost.config import DAFlowCostConfig, LiftConfig
 from daflow_jax.ops import windows
 from tests import tiny
@@ -49,7 +49,17 @@ def _run(module, **static):
 RAFT = jax.jit(functools.partial(models.build(tiny.config()).apply, iters=2))
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("windows", "trunk"),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in SOURCES
+            if name not in ("windows", "trunk")
+        ),
+    ],
+)
 def test_a_new_network_equals_its_raft_bit_for_bit(name):
     module, variables = network(name)
     ours = _run(module)(variables, FRAMES)
@@ -110,7 +120,7 @@ def test_configurations_of_a_trunk_survive_json_and_name_what_is_wrong():
             models.preset("daflow-cost-windows", **changes)
     wrong = dataclasses.replace(config, taps=("7",))
     with pytest.raises(errors.UserError, match="tap '7'.*has no such tap"):
-        models.entry_of(wrong).check_call(wrong, {})
+        entry.check_call(wrong, {})
 
 
 def test_windows_are_means_around_tokens():

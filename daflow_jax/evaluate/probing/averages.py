@@ -38,7 +38,7 @@ def intervals(
         | {name: value for name, value in values.items() if math.isfinite(value)}
         for sample, values in found
     ]
-    datasets = list(dict.fromkeys(row["dataset"] for row in rows))
+    datasets = list(dict.fromkeys(str(sample.dataset) for sample, _ in found))
     counted = [name for name in datasets if name not in exclude] or datasets
     return bootstrap.intervals(rows, keys, counted, seed=0)[0]
 

@@ -111,7 +111,9 @@ class DAFlowCost(nn.Module):
             backbone_frames: what the descriptors are of instead of `frames`: another clip's show
                 how much the flow relies on them.
         """
-        options = dict(init_flow=init_flow, train=train, all_iterations=all_iterations)
+        options: dict[str, Any] = dict(
+            init_flow=init_flow, train=train, all_iterations=all_iterations
+        )
         return self.with_descriptors(frames, iters, backbone_frames=backbone_frames, **options)[0]
 
     def with_descriptors(
