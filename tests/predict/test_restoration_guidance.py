@@ -47,6 +47,9 @@ def test_noise_that_differs_from_frame_to_frame_falls():
         for r, c in ((made[3].result, clean[3]), (results[3], clean[3]))
     )
     assert after < 0.75 * before
+    rounded = [one._replace(result=guidance.levels(one.result)) for one in made]
+    again = np.stack(list(guidance.guided(rounded, guidance.Guide(Shift(1), 0.7))))
+    assert np.abs(again.astype(int) - np.stack(results)).max() <= 2
 
 
 def test_flow_that_is_not_sure_and_frames_that_differ_change_nothing():

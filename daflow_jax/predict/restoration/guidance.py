@@ -61,7 +61,7 @@ def levels(result: np.ndarray) -> np.ndarray:
 
 @jax.jit
 def step(
-    result: Float[Array, "H W 3"],
+    result: Any,
     previous: Any,
     flow: Float[Array, "h w 2"],
     confidence: Float[Array, "h w"],
@@ -70,17 +70,22 @@ def step(
     """Returns a result after its step towards the previous one.
 
     Args:
-        result: in [0, 1]. previous: of the frame before, (H, W, 3) uint8.
+        result, previous: (H, W, 3), float in [0, 1] or uint8; of this frame and the one before.
         flow: pixels, from this frame to the one before, both of the size that was read.
         confidence: of the flow, in [0, 1].
     """
+    result, previous = _unit(result), _unit(previous)
     size, scale = result.shape[:2], result.shape[0] / flow.shape[0]
     resized = _enlarged(jnp.concatenate([scale * flow, confidence[..., None]], axis=-1), size)
-    moved = warp.warp(previous.astype(jnp.float32) / 255, resized[..., :2], "edge")
+    moved = warp.warp(previous, resized[..., :2], "edge")
     difference = result - moved
     agreement = jnp.exp(-ALPHA * jnp.sum(difference * difference, axis=-1))
     share = weight * resized[..., 2] * agreement
     return result - share[..., None] * difference
+
+
+def _unit(x):
+    return x.astype(jnp.float32) / 255 if x.dtype == jnp.uint8 else x
 
 
 def _enlarged(maps, size):
