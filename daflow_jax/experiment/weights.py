@@ -29,7 +29,12 @@ def load_variables(path: str, networks: Mapping[str, Any]) -> dict[str, Any]:
     else:
         variables = pretrained.load(pretrained.resolve(path)).variables
     model = networks.get(MODULE)
-    return variables if model is None else models.unpack(model, variables)
+    if model is None:
+        return variables
+    check = models.entry_of(model).check_start
+    if check is not None:
+        models.loaded(check)(model, variables)
+    return models.unpack(model, variables)
 
 
 def saver(

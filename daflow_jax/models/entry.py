@@ -163,6 +163,8 @@ class Entry:
             is not that of its kind (see `daflow_jax.models.calls`).
         check_call: (configuration, options) -> None; raises UserError for options that do not
             go together.
+        check_start: (configuration of a run, variables of a model folder) -> None; raises UserError
+            for weights from which this network cannot be trained.
         trainable: configuration -> named sets of parameters, as patterns of whole paths.
         storage: see `Storage`; None: as in a run.
         recurrence: a `Recurrence`, of restorers that see a clip as a whole.
@@ -187,6 +189,7 @@ class Entry:
     all_scales: bool = False
     call: Lazy | Callable[..., Any] | None = None
     check_call: Lazy | Callable[[Any, Mapping[str, Any]], None] | None = None
+    check_start: Lazy | Callable[[Any, Mapping[str, Any]], None] | None = None
     trainable: Callable[[Any], dict[str, tuple[str, ...]]] | None = None
     storage: Storage | None = None
     recurrence: Lazy | None = None

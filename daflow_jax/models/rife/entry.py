@@ -38,6 +38,15 @@ def check_call(config: Any, values: Mapping[str, Any]) -> None:
         raise errors.UserError("ensemble", rule, "Leave it out")
 
 
+def check_start(config: Any, variables: Mapping[str, Any]) -> None:
+    """Raises UserError for a network without the teacher that `config` wants."""
+    names = variables.get("params", {})
+    if config.teacher and "block0" in names and "block_tea" not in names:
+        rule = "these weights have no block_tea, the teacher that the training needs"
+        remedy = "Take a file that has it, or set teacher to False in config.model and config.task"
+        raise errors.UserError("config.checkpoint.init_from", rule, remedy)
+
+
 def trainable(config: Any) -> dict[str, tuple[str, ...]]:
     """Returns the parts that may be trained alone: what finds flow, and what corrects the blend."""
     refining = r"(contextnet|unet|fusionnet)/.*"
@@ -65,6 +74,7 @@ RIFE = _entry(
     configs.RIFEConfig,
     "model:RIFE",
     configs.VARIANTS,
+    check_start=check_start,
     slim="daflow_jax.models.rife.slim:SLIM",
     checkpoints="daflow_jax.models.rife.convert:ARCHITECTURES",
 )
