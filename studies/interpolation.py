@@ -1,0 +1,142 @@
+"""What flow, mask and refinement are worth to a frame in the middle, clean and degraded.
+
+    python -m studies.interpolation OUT --rife models/rife-4.0 [--restorer DIR] [--docs FILE]
+
+Clips of the generator have exact flow from the middle frame to both ends and exact occlusion. Every
+way of making the middle frame sees the same two ends, degraded as one clip; it is judged by the
+clean middle, by region. One file a clip and condition: the same command goes on where it was
+stopped, and writes the tables when all are there.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import daflow_jax
+from daflow_jax.evaluate.degradations import Degradation
+from daflow_jax.io import atomic
+from daflow_jax.synthetic import host, scene
+from studies import interpolation_methods as methods
+
+SEED = scene.EVAL_SEED + 22  # clips that no training has seen
+RECIPE = "combined"
+
+
+def conditions(severities: list[int]) -> list[Degradation]:
+    """Returns clean and the severities asked for."""
+    return [Degradation("clean", 0.0), *(Degradation(RECIPE, float(s)) for s in severities)]
+
+
+def clip(size: int, number: int) -> dict[str, np.ndarray]:
+    """Returns clip `number` with everything the generator knows of it."""
+    settings = scene.SceneConfig(
+        frames=3, height=size, width=size, max_motion=0.08, min_motion=0.2, illumination=0.02
+    )
+    return host.clip(settings, SEED, number, backward=True)
+
+
+def ends(found: dict[str, np.ndarray], degradation: Degradation, number: int) -> np.ndarray:
+    """Returns the first and the last frame (2, h, w, 3), degraded, float32 in [0, 1]."""
+    if degradation.recipe == "clean":
+        return found["hq"][::2]
+    frames = np.round(255 * found["hq"]).astype(np.uint8)
+    return degradation.apply(frames, number, found["flow"][0])[::2].astype(np.float32) / 255
+
+
+def measure(found, frames, network, flow_model) -> dict[str, dict[str, list[float]]]:
+    """Returns way -> region -> (sum of squared errors, values) of the middle frame."""
+    truth, masks = found["hq"][1], methods.regions(found)
+    out: dict[str, dict[str, list[float]]] = {}
+    for way, frame in methods.candidates(found, frames, network, flow_model).items():
+        error = np.square(frame.astype(np.float64) - truth).sum(-1)
+        out[way] = {
+            region: [float(error[mask].sum()), 3 * int(mask.sum())]
+            for region, mask in masks.items()
+        }
+    return out
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Returns the PSNR (dB) of every way by region, over the pixels of all clips."""
+    lines = ["| way | " + " | ".join(methods.REGIONS) + " |"]
+    lines.append("|---|" + "---:|" * len(methods.REGIONS))
+    for way in results[0]:
+        cells = []
+        for region in methods.REGIONS:
+            error, values = np.sum([result[way][region] for result in results], 0)
+            cells.append(f"{-10 * np.log10(error / values):.2f}" if values else "-")
+        lines.append(f"| {way} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def page(out: Path, args: argparse.Namespace, names: list[str]) -> str:
+    """Returns the page of a study whose files are all there."""
+    parts = []
+    for name in names:
+        results = [json.loads(_file(out, name, n).read_text()) for n in range(args.clips)]
+        share = np.mean([r["mean of the ends"]["occluded"][1] for r in results])
+        share /= np.mean([r["mean of the ends"]["all"][1] for r in results])
+        parts.append(f"## {name}\n\n{table(results)}\n\nOccluded: {share:.1%} of the pixels.")
+    tables = "\n\n".join(parts)
+    return f"""# The frame in the middle: flow, mask, refinement
+
+Written by `python -m studies.interpolation`. {args.clips} generated clips of {args.size} x
+{args.size}, network `{Path(args.rife).name}`, estimated flow by `{args.flow}`, called both ways and
+taken to be straight. PSNR in dB against the clean middle frame over the pixels of all clips.
+Occluded pixels cannot be seen in one of the ends at least; the boundary is within {methods.NEAR} px
+of an object's edge, without those.
+
+{tables}
+"""
+
+
+def _file(out: Path, name: str, number: int) -> Path:
+    return out / name.replace(":", "_").replace(", ", "_") / f"clip_{number:04d}.json"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--rife", required=True, help="model folder of a RIFE with a U-Net")
+    parser.add_argument("--flow", default=daflow_jax.DEFAULT_MODEL, help="optical flow model")
+    parser.add_argument("--restorer", help="model folder: degraded ends are restored first as well")
+    parser.add_argument("--clips", type=int, default=16)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--severities", type=int, nargs="*", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--docs", type=Path, help="page to write")
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = _arguments()
+    network = methods.Network(daflow_jax.load(args.rife))
+    flow_model = daflow_jax.load(args.flow)
+    restorer = daflow_jax.load(args.restorer) if args.restorer else None
+    names = []
+    for condition in conditions(args.severities):
+        restored = (False, True) if restorer and condition.recipe != "clean" else (False,)
+        for first in restored:
+            names.append(f"{condition}" + (", restored first" if first else ""))
+            for number in range(args.clips):
+                file = _file(args.out, names[-1], number)
+                if file.exists():
+                    continue
+                found = clip(args.size, number)
+                frames = ends(found, condition, number)
+                frames = np.asarray(restorer(frames), np.float32) if first else frames
+                result = measure(found, frames, network, flow_model)
+                atomic.write_text(file, json.dumps(result))
+                print(f"{names[-1]}: {number + 1}/{args.clips}", file=sys.stderr, flush=True)
+    text = page(args.out, args, names)
+    print(text)
+    if args.docs:
+        atomic.write_text(args.docs, text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
