@@ -23,9 +23,12 @@ from studies import bfloat16
 from tests.models import (
     parity,
     parity_backbone,
+    parity_contrast,
     parity_interpolation,
+    parity_motion,
     parity_raft,
     parity_restoration,
+    parity_rife_all,
     parity_sea_raft,
     real_weights,
 )
@@ -44,6 +47,10 @@ ELSEWHERE = (
     ("schedule", "tests/train/test_schedule.py"),
     ("degrade_*", "tests/degrade: operators"),
 )
+
+
+_MOTION = {"flowe": parity_motion.flowe, "poodle": parity_motion.poodle, "gwm": parity_motion.gwm}
+_CONTRAST = {"densecl": parity_contrast.densecl, "dora": parity_contrast.dora}
 
 
 def fixtures() -> dict[str, tuple[str, Callable[[], Iterable[parity.Row]]]]:
@@ -70,9 +77,16 @@ def fixtures() -> dict[str, tuple[str, Callable[[], Iterable[parity.Row]]]]:
     for name in real_weights.available():
         rows = functools.partial(real_weights.rows, name)
         table[f"{name}_real_a"] = f"tests/models/test_{name}.py", rows
+    for name, rows in parity_rife_all.available().items():
+        table[name] = "tests/models/test_rife.py", rows
     for name in parity_interpolation.available():
         rows = functools.partial(parity_interpolation.rows, name)
         table[name] = "tests/predict/interpolation/test_published.py", rows
+    for name, rows in (*_MOTION.items(), *_CONTRAST.items()):
+        for part in "abc":
+            if parity_motion.has(f"{name}_{part}"):
+                place = "tests/models/test_motion_parity.py"
+                table[f"{name}_{part}"] = place, functools.partial(rows, part)
     return table
 
 
