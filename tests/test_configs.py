@@ -21,7 +21,9 @@ SHALLOW = {  # of the published size, whose 24 blocks take half a minute to trac
     "flow_base": ("model.backbone.dit.depth=4", "model.backbone.dit.taps=(0, 1, 2, 3)"),
 }
 AS_BEFORE = ("lift", "mixture", "things", "sintel", "kitti")  # network and task of another file
-LONG = ("lift_base", "flow_base", "small", "star_large")  # a second size of the same form
+LONG = (  # a second size of the same form
+    *("lift_base", "flow_base", "small", "star_large", "bdd100k", "coco", "walking_tours"),
+)
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}-{p.stem}")
 
 

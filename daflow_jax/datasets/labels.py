@@ -2,7 +2,8 @@
 
     OUT/labels.json                   source, its layout, the model, the rule of occlusion
     OUT/SPLIT/NAME.labels/
-        clip.json                     frames, size, pixels lost; written last: its clip is complete
+        clip.json                     frames, size, pixels lost, a checksum of the frames' files;
+                                      written last: its clip is complete
         flow/000000.png               flow k -> k+1 in KITTI's form (steps of 1/64 px)
         flow_back/000000.png          flow k+1 -> k
         occlusion/000000.png          255 = cannot be seen in frame k+1
@@ -15,6 +16,7 @@ import dataclasses
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +89,14 @@ class Writer:
         self.size = flow.shape[:2]
 
 
+def fingerprint(clip: Clip) -> str:
+    """Returns a checksum of the names and lengths of the files that hold the frames, which reads
+    none of them.
+    """
+    lines = (f"{path.name} {path.stat().st_size}" for path in clip.frames if path.is_file())
+    return f"{zlib.crc32(chr(10).join(lines).encode()):08x}"
+
+
 @contextmanager
 def writing(root: Path, clip: Clip) -> Iterator[Writer]:
     """Yields a writer beside the clip's place; all its files appear there at once, or none."""
@@ -98,6 +108,7 @@ def writing(root: Path, clip: Clip) -> Iterator[Writer]:
         writer = Writer(part)
         yield writer
         entry = {"frames": writer.pairs + 1, "size": list(writer.size), "lost": writer.lost}
+        entry["of"] = fingerprint(clip)
         atomic.write_text(part / DONE, json.dumps(entry) + "\n")
         os.replace(part, done)
     except OSError as error:
@@ -123,8 +134,10 @@ def _labelled(root: Path, clip: Clip) -> Clip:
         unknown = dataclasses.replace(clip, truth=(), back=())
         return dataclasses.replace(unknown, problem=clip.problem or "has no labels yet")
     place = folder(root, clip)
-    frames = json_file.read_object(place / DONE, _AGAIN).whole("frames", 1, most=10**8)
-    problem = clip.problem
+    done = json_file.read_object(place / DONE, _AGAIN)
+    frames, problem = done.whole("frames", 1, most=10**8), clip.problem
+    if done.text("of", "") not in ("", fingerprint(clip)):
+        problem = problem or "has labels of other frames: its files have changed since"
     if not clip.is_video and frames != len(clip.frames):
         problem = problem or f"has {len(clip.frames)} frames and labels of {frames}"
     return dataclasses.replace(

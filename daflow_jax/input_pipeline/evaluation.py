@@ -83,9 +83,12 @@ class FileWindows:
     def __getitem__(self, number: int) -> dict[str, np.ndarray]:
         """Returns window `number` with the keys of the stream, without batch axis."""
         place, first = self.windows[number]
-        apart = (self._gap, self._backward) if self._gap > 1 else (self._backward,)
-        read = clips.read_apart if self._gap > 1 else clips.read_window
-        clip: dict[str, Any] = read(self._clips[place], first, self._frames, *apart)
+        found, frames, backward = self._clips[place], self._frames, self._backward
+        clip: dict[str, Any] = (
+            clips.read_apart(found, first, frames, self._gap, backward)
+            if self._gap > 1
+            else clips.read_window(found, first, frames, backward)
+        )
         clip = self._cut(clip, self._clips[place].name)
         if self._source.degrade:
             clip.pop("lq", None)

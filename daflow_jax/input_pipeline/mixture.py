@@ -85,8 +85,7 @@ def _open(
     if source.kind == "synthetic":
         return generated.Synthetic(config)
     opened, frames = clips.open_set(source), config.scene.frames
-    apart = dict(backward=config.backward, gap=config.gap)
-    return clips.ClipStream(opened, frames, config.seed, **apart)
+    return clips.ClipStream(opened, frames, config.seed, backward=config.backward, gap=config.gap)
 
 
 def _content(opened: Sequence) -> str:

@@ -24,9 +24,8 @@ def crop_and_resize(
     """
     rows = weights(boxes[..., 1], boxes[..., 3], image.shape[-3], size[0], antialias)
     columns = weights(boxes[..., 0], boxes[..., 2], image.shape[-2], size[1], antialias)
-    dot = dict(precision="highest")
-    narrow = jnp.einsum("...yh,...hwc->...ywc", rows, image, **dot)
-    return jnp.einsum("...xw,...ywc->...yxc", columns, narrow, **dot)
+    narrow = jnp.einsum("...yh,...hwc->...ywc", rows, image, precision="highest")
+    return jnp.einsum("...xw,...ywc->...yxc", columns, narrow, precision="highest")
 
 
 def weights(

@@ -5,15 +5,13 @@ through the flow between their frames. Flow is known on pixels of the frame, fea
 the view: with A the view's matrix, the other frame's feature of pixel x lies at A(x + flow(x)).
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from daflow_jax.ops import affine, coords, sample
-
-Order = Literal["exact", "as_published"]
 
 
 class View(NamedTuple):
@@ -60,7 +58,7 @@ def along_flow(
     view: View,
     flow: Float[Array, "b h w 2"],
     where: Float[Array, "y x 2"],
-    order: Order = "exact",
+    order: str = "exact",
 ) -> Float[Array, "b y x c"]:
     """Returns features of the other frame's view at the pixels `where` of this frame.
 
@@ -74,8 +72,9 @@ def along_flow(
         landing = where + sample.bilinear(flow, _spread(where, len(flow)))
         return sample.bilinear(pixels, affine.transform(view.matrix, landing))
     if order == "as_published":
-        grid = coords.pixel_grid(*pixels.shape[1:3])
-        moved = sample.bilinear(pixels, mixed_corners(grid + flow, pixels.shape[1:3]))
+        size = pixels.shape[1], pixels.shape[2]
+        landing = coords.pixel_grid(*size) + flow
+        moved = sample.bilinear(pixels, mixed_corners(landing, size))
         return at_frame(moved, view, where)
     raise ValueError(f"order is {order!r}; write 'exact' or 'as_published'")
 

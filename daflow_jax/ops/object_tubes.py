@@ -2,7 +2,7 @@
 (DoRA, ICLR 2024, utils.py).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ def find(
     attention = class_attention.astype(jnp.float32)[:, chosen]
     width = patches.shape[-1]
     joined = query.astype(jnp.float32).swapaxes(1, 2).reshape(*patches.shape[:2], width)
-    dot = dict(precision="highest")
+    dot: dict[str, Any] = dict(precision="highest")
     prototypes = jnp.einsum("bkn,bnc->bkc", attention, joined, **dot)
     tokens = _unit(patches.astype(jnp.float32))
     logits = jnp.einsum("bnc,bkc->bnk", tokens, prototypes, **dot)

@@ -6,6 +6,7 @@ from daflow_jax.tasks.dora import DoRA
 from daflow_jax.tasks.flow_equivariance import FlowEquivariance
 from daflow_jax.tasks.inputs import Input
 from daflow_jax.tasks.interpolation import Interpolation
+from daflow_jax.tasks.motion_segmentation import MotionSegmentation
 from daflow_jax.tasks.optical_flow import OpticalFlow
 from daflow_jax.tasks.restoration import Restoration
 from daflow_jax.tasks.video_restoration import VideoRestoration
@@ -18,6 +19,7 @@ TASKS: dict[str, type] = {
     "flow_equivariance": FlowEquivariance,
     "dense_contrast": DenseContrast,
     "dora": DoRA,
+    "motion_segmentation": MotionSegmentation,
 }
 
 

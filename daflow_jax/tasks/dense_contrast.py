@@ -1,7 +1,7 @@
 """Contrast of whole crops and of their cells: DenseCL (CVPR 2021)."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -81,7 +81,7 @@ class DenseContrast(student_teacher.StudentTeacher):
         ranges.check_choice(self, pairing=PAIRINGS)
         if self.min_area > self.max_area:
             raise ranges.wrong("min_area", self.min_area, "Use at most max_area")
-        multiple = self.module.config.multiple
+        multiple = self._config.multiple
         if self.crop_size % multiple:
             near = max(self.crop_size // multiple, 1) * multiple
             raise ranges.wrong("crop_size", self.crop_size, f"Use a multiple of {multiple}: {near}")
@@ -136,7 +136,7 @@ class DenseContrast(student_teacher.StudentTeacher):
 
     @property
     def _config(self) -> Any:
-        return self.module.config
+        return cast(Any, self.module).config
 
     @property
     def _neck(self) -> Any:
@@ -189,7 +189,7 @@ class DenseContrast(student_teacher.StudentTeacher):
         keys = jax.random.split(rng, 3)
         count, size = len(frames), frames.shape[1:3]
         boxes = crops.random_boxes(keys[0], self.min_area, self.max_area, size, count)
-        images = crops.crop_and_resize(frames, boxes, (self.crop_size,) * 2)
+        images = crops.crop_and_resize(frames, boxes, (self.crop_size, self.crop_size))
         flip = jax.random.uniform(keys[1], (count,)) < self.flip
         images = affine.mirror(jnp.clip(images, 0, 1), flip)
         blur = photometric.relative_size(self.crop_size)

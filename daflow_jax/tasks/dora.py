@@ -1,7 +1,7 @@
 """Objects followed through a clip by attention, and self-distillation on them: DoRA (ICLR 2024)."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -79,8 +79,12 @@ class DoRA(student_teacher.StudentTeacher):
         ranges.check_choice(self, loss_form=("plain", "as_published"))
         self._check_network()
 
+    @property
+    def _config(self) -> Any:
+        return cast(Any, self.module).config
+
     def _check_network(self) -> None:
-        config: Any = self.module.config
+        config = self._config
         if not hasattr(config, "heads"):
             remedy = "Use a vision transformer, such as vit-nano"
             raise errors.UserError("config.model.name", "has no attention heads to read", remedy)
@@ -101,7 +105,7 @@ class DoRA(student_teacher.StudentTeacher):
         """Returns the variables of student and teacher, and the centre, zero."""
         parts = {
             ENCODER: (self.module, (batch["hq"][:1, :1],)),
-            HEAD: (self._head, (jnp.zeros((1, self.module.config.features)),)),
+            HEAD: (self._head, (jnp.zeros((1, self._config.features)),)),
         }
         variables = student_teacher.start(rng, parts)
         variables = student_teacher.with_teacher(variables, tuple(parts))
@@ -164,8 +168,8 @@ class DoRA(student_teacher.StudentTeacher):
         t, b = clips.shape[:2]
         tokens = teacher(ENCODER, self.module, _flat(clips, 2), method="tokens")
         out = teacher(HEAD, self._head, tokens.class_token).reshape(t, b, -1)
-        grid, patch = tokens.patches.shape[1:3], self.module.config.patch
-        chosen = jax.random.permutation(rng, self.module.config.heads)[: self.objects]
+        grid, patch = tokens.patches.shape[1:3], self._config.patch
+        chosen = jax.random.permutation(rng, self._config.heads)[: self.objects]
         seen = tokens.attended
         keys = seen.key.reshape(t, b, *seen.key.shape[1:])
         query, attention = (
@@ -190,7 +194,7 @@ class DoRA(student_teacher.StudentTeacher):
         keys = jax.random.split(rng, 6)
         b, t = frames.shape[:2]
         clips = self._context(keys[0], frames)
-        size = clips.shape[2:4]
+        size = clips.shape[2], clips.shape[3]
         boxes = crops.random_boxes(keys[1], *self.global_area, size, b)
         whole = _cut(clips, jnp.repeat(boxes[:, None], t, 1), self.global_size)
         whole = self._colored(keys[2], self._mirrored(keys[3], whole), 0.1)
@@ -204,8 +208,8 @@ class DoRA(student_teacher.StudentTeacher):
     def _context(self, rng, frames):
         if not self.context_size:
             return frames
-        area = self.context_area, 1.0
-        boxes = crops.random_boxes(rng, *area, frames.shape[2:4], len(frames))
+        area, size = (self.context_area, 1.0), (frames.shape[2], frames.shape[3])
+        boxes = crops.random_boxes(rng, *area, size, len(frames))
         spread = jnp.repeat(boxes[:, None], frames.shape[1], 1)
         return _cut(frames, spread, self.context_size)
 

@@ -1,7 +1,7 @@
 """Features that agree along flow: FlowE (Xiong et al., ICCV 2021) and PooDLe (ICLR 2025)."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -134,7 +134,7 @@ class FlowEquivariance(student_teacher.StudentTeacher):
 
     @property
     def _config(self) -> Any:
-        return self.module.config
+        return cast(Any, self.module).config
 
     @property
     def _projector(self) -> Any:
@@ -166,7 +166,7 @@ class FlowEquivariance(student_teacher.StudentTeacher):
         rule = self.validity, self.threshold
         flows = pair_flow.find(self.flow_from, *rule, batch, estimate)
         here, _ = pair_flow.both_ways(batch["hq"])
-        jitter = photometric.Jitter(blur_size=views.blur_size(here.shape[1:3]))
+        jitter = photometric.Jitter(blur_size=views.blur_size((here.shape[1], here.shape[2])))
         here = views.colored(keys[0], here, self.color, jitter)
         there = pair_flow.reverse(here)
         dense, share, cells = self._dense(student, teacher, here, there, flows, keys[1:3])

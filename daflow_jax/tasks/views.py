@@ -20,7 +20,7 @@ def draw(
     rng: jax.Array, images: Float[Array, "b h w 3"], by: Range
 ) -> tuple[Float[Array, "b h w 3"], dense_views.View]:
     """Returns a view of every image, and where its pixels lie."""
-    keys, count, size = jax.random.split(rng, 3), len(images), images.shape[1:3]
+    keys, count, size = jax.random.split(rng, 3), len(images), (images.shape[1], images.shape[2])
     angle = jax.random.uniform(keys[0], (count,), minval=-by.rotation, maxval=by.rotation)
     scale = jax.random.uniform(keys[1], (count,), minval=1 - by.scale, maxval=1 + by.scale)
     flip = jax.random.uniform(keys[2], (count,)) < by.flip

@@ -131,3 +131,11 @@ def test_degraded_clips_are_labelled_by_their_clean_frames(label, calm, tmp_path
 def test_misuse_is_one_line(label, words, message):
     code, _, err = label(*words)
     assert code == 2 and message in err and err.count("\n") == 1
+
+
+def test_labels_of_other_frames_are_refused(label, clips, tmp_path):
+    assert label()[0] == 0
+    for index, frame in enumerate(tiny.frames(3, seed=5)):
+        image.write_image(clips / "a" / f"{index}.png", frame)
+    with pytest.raises(UserError, match="labels of other frames: its files have changed since"):
+        stored.FolderSet(tmp_path / "labels")

@@ -98,8 +98,7 @@ def dora(part: str) -> Iterator[Row]:
     """Yields a row for every array of DoRA's fixture."""
     g, described = golden(f"dora_{part}"), names(f"dora_{part}")
     teacher, student = (
-        _scaled(state_of(described[side], part), side)
-        for side in ("teacher", "student")
+        _scaled(state_of(described[side], part), side) for side in ("teacher", "student")
     )
     clips = g["images"].swapaxes(0, 1)
     t, b = clips.shape[:2]
@@ -158,7 +157,8 @@ def _distillation(g, described, student, target, clips) -> Iterator[Row]:
     yield Row("loss_authors", loss[None], g["loss_authors"], 2e-5)
     plain = dino.over_objects(*found, published=False)
     yield Row("loss_plain", plain[None], g["loss_plain"], 2e-5)
-    yield Row("grad_norms", _x, 9e-5)
+    order = described["student_with_gradient"]
+    yield Row("grad_norms", norms(grads, order), g["grad_norms"], 9e-5)
 
 
 def _scaled(state, side):

@@ -31,9 +31,7 @@ def generated(count: int, size: tuple[int, int], first: int, nonrigid: float = 0
     its seven classes of outlines.
     """
     config = scene.SceneConfig(2, *size, nonrigid=nonrigid)
-    clips = [
-        host.clip(config, scene.EVAL_SEED, first + k, backward=False) for k in range(count)
-    ]
+    clips = [host.clip(config, scene.EVAL_SEED, first + k, backward=False) for k in range(count)]
     frames, classes, instances = (
         np.stack([clip[key][0] for clip in clips]) for key in ("hq", "classes", "instances")
     )

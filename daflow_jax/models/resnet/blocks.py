@@ -1,6 +1,7 @@
 """Residual blocks with batch norm, strided or dilated (He et al., CVPR 2016)."""
 
 import functools
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -37,7 +38,7 @@ class ConvNorm(nn.Module):
             name="conv",
         )(x)
         start = nn.initializers.zeros if self.zero_scale else nn.initializers.ones
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         return batch_norm.BatchNorm(scale_init=start, **kinds, name="norm")(x, train)
 
 
@@ -60,8 +61,8 @@ class Block(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"], train: bool) -> Float[Array, "b ho wo o"]:
         make = functools.partial(ConvNorm, dtype=self.dtype, param_dtype=self.param_dtype)
-        wide = dict(stride=self.stride, dilation=self.dilation)
-        last = dict(zero_scale=self.zero_last)
+        wide: dict[str, Any] = dict(stride=self.stride, dilation=self.dilation)
+        last: dict[str, Any] = dict(zero_scale=self.zero_last)
         if self.bottleneck:
             y = nn.relu(make(self.hidden, 1, name="conv1")(x, train))
             y = nn.relu(make(self.hidden, 3, **wide, name="conv2")(y, train))

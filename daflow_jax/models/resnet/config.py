@@ -1,6 +1,7 @@
 """Sizes of residual networks, and of the decoder that PooDLe puts on them."""
 
 import dataclasses
+from typing import Any
 
 from daflow_jax import ranges
 
@@ -64,7 +65,9 @@ class ResNetConfig:
         return self.output_stride
 
 
-_NANO = dict(stem=16, widths=(32, 48, 64, 128), blocks=(1, 1, 1, 1), bottleneck=False)
+_NANO: dict[str, Any] = dict(
+    stem=16, widths=(32, 48, 64, 128), blocks=(1, 1, 1, 1), bottleneck=False
+)
 VARIANTS = {
     "resnet50": ResNetConfig(),  # DenseCL
     "resnet50-s8": ResNetConfig(output_stride=8),  # FlowE

@@ -1,6 +1,7 @@
 """PooDLe's spatial decoder: the grid of the last stage doubled, with lateral sums (sec. 3)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -32,7 +33,7 @@ class SpatialDecoder(nn.Module):
         train: bool,
     ) -> Float[Array, "b h w o"]:
         """Returns the finest map; `laterals` are stages by the height of their grid."""
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         for step, width in enumerate(self.widths):
             hidden = int(width // 4 * self.factor)
             x = blocks.Block(width, hidden, **kinds, name=f"block{step}")(x, train)

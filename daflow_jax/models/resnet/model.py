@@ -21,9 +21,11 @@ class Trunk(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w 3"], train: bool) -> list[Float[Array, "b hs ws c"]]:
-        c, kinds = self.config, dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        c = self.config
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         x = blocks.ConvNorm(c.stem, 7, 2, **kinds, name="stem")(x, train)
-        x = nn.max_pool(nn.relu(x), (3, 3), (2, 2), ((1, 1), (1, 1)))
+        around = jnp.pad(nn.relu(x), ((0, 0), (1, 1), (1, 1), (0, 0)))  # zeros are the least here
+        x = nn.max_pool(around, (3, 3), (2, 2))
         stride, dilation, maps = 4, 1, []
         for stage, (width, count) in enumerate(zip(c.widths, c.blocks, strict=True)):
             step, before = (2 if stage else 1), dilation

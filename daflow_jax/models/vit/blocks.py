@@ -1,7 +1,7 @@
 """The pre-norm block of a vision transformer, which also shows what its attention sees."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -43,7 +43,7 @@ class Block(nn.Module):
     def __call__(
         self, x: Float[Array, "b n c"], train: bool
     ) -> tuple[Float[Array, "b n c"], Attended]:
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         norm = functools.partial(nn.LayerNorm, epsilon=1e-6, **kinds)
         dense = functools.partial(nn.Dense, **kinds)
         into = axes.named(small, "embed", "mlp")

@@ -49,7 +49,7 @@ class ViT(nn.Module):
         x = embed.PatchEmbed(c.width, c.patch, **kinds, name="patch")(
             photometric.standardise(images)
         )
-        b, grid = len(x), x.shape[1:3]
+        b, grid = len(x), (x.shape[1], x.shape[2])
         side = c.table // c.patch
         small = blocks.small
         token = self.param("class_token", small, (c.width,), self.param_dtype)

@@ -1,0 +1,215 @@
+"""What motion teaches: FlowE, PooDLe and DenseCL beside their controls, and DoRA's tracker.
+
+    python -m studies.motion_features train OUT flowe        # trains every arm for every seed
+    python -m studies.motion_features read OUT flowe         # reads the frozen features out
+    python -m studies.motion_features report OUT flowe --docs docs/motion-flowe.md
+    python -m studies.motion_features all OUT flowe          # the three in a row
+
+and the same with poodle and densecl; `python -m studies.motion_tubes OUT` is DoRA's. Every arm is a
+run of train.py on the same clips, and the same command goes on where it was stopped. The readout is
+`evaluate.readout` on 200 labelled frames, three draws a seed, at pixels.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from daflow_jax import api, errors
+from daflow_jax.evaluate.readout import run as readouts
+from daflow_jax.io import atomic
+from studies import page
+
+ROOT = Path(__file__).parents[1]
+METRICS = ("miou", "miou_small", "miou_large", "knn", "rank")
+UNTRAINED = {"train.steps": 1, "optimizer.lr": 0.0, "optimizer.warmup_steps": 0}
+
+
+class Arm(NamedTuple):
+    """One row: what it is, and what it changes of the configuration."""
+
+    text: str
+    changes: Mapping[str, object] = {}  # noqa: RUF012
+
+
+RANDOM = Arm("random encoder", UNTRAINED)
+SYSTEMS: dict[str, dict[str, Arm]] = {
+    "flowe": {
+        "true": Arm("true flow"),
+        "none": Arm("no flow (the same cell)", {"task.flow_from": "none"}),
+        "shuffled": Arm("flow of another clip", {"task.flow_from": "shuffled"}),
+        "published": Arm("order and sampler as published", {"task.order": "as_published"}),
+        "unmasked": Arm("no mask of flow", {"task.validity": "none"}),
+        "collapse": Arm("no predictor", {"task.predictor": False}),
+        "random": RANDOM,
+    },
+    "poodle": {
+        "poodle": Arm("dense and pooled"),
+        "dense": Arm("dense alone (FlowE with the decoder)", {"task.pooled": 0.0}),
+        "pooled": Arm("pooled alone", {"task.pooled": 1.0}),
+        "place": Arm("crops without flow", {"task.crop_pairs": "place"}),
+        "same": Arm("crops of one frame", {"task.crop_pairs": "same"}),
+        "random": RANDOM,
+    },
+    "densecl": {
+        "dense": Arm("DenseCL"),
+        "global": Arm("global contrast alone (MoCo)", {"task.dense": 0.0}),
+        "true": Arm("true cells as positives: the upper bound", {"task.pairing": "true"}),
+        "chance": Arm("random cells as positives", {"task.pairing": "random"}),
+        "random": RANDOM,
+    },
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns the exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        for name in ("train", "read", "report") if args.what == "all" else (args.what,):
+            {"train": train, "read": read, "report": report}[name](args)
+    except errors.UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("what", choices=("train", "read", "report", "all"))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("system", choices=SYSTEMS)
+    parser.add_argument("--seeds", type=_integers, default=(0, 1, 2), metavar="LIST")
+    parser.add_argument("--arms", type=lambda text: tuple(text.split(",")), metavar="LIST")
+    parser.add_argument("--steps", type=int, default=4000, help="of every arm (4000)")
+    parser.add_argument("--size", type=int, default=96, help="of frames, in pixels (96)")
+    parser.add_argument("--batch", type=int, default=0, help="clips (the configuration's)")
+    parser.add_argument("--source", choices=("host", "device"), default="host", help="of clips")
+    parser.add_argument("--labelled", type=int, default=200, help="frames of a draw (200)")
+    parser.add_argument("--draws", type=int, default=3, help="draws of them (3)")
+    parser.add_argument("--raft", default="", help="model folder; adds an arm with its flow")
+    parser.add_argument("--set", default="shapes", help="of evaluate.readout (shapes)")
+    parser.add_argument("--docs", type=Path, default=None, help="page to write")
+    return parser
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in text.split(","))
+
+
+def _arms(args) -> dict[str, Arm]:
+    arms = dict(SYSTEMS[args.system])
+    if args.raft:
+        flow = {
+            "task.flow_from": "network",
+            "networks.flow.name": "raft-small",
+            "optimizer.frozen": ("flow/.*",),
+            "checkpoint.init_from": f"flow={args.raft}",
+        }
+        arms["raft"] = Arm("flow of RAFT-small", flow)
+    for name in args.arms or ():
+        if name not in arms:
+            raise errors.UserError(f"arm {name!r}", "is unknown", errors.nearest(name, arms))
+    return {name: arms[name] for name in args.arms or arms}
+
+
+def _runs(args):
+    for seed in args.seeds:
+        for name, arm in _arms(args).items():
+            yield name, arm, seed, args.out / args.system / f"{name}-{seed}"
+
+
+def train(args) -> None:
+    """Trains what is not trained yet."""
+    for _, arm, seed, workdir in _runs(args):
+        if (workdir / "done").exists():
+            continue
+        print(workdir, flush=True)
+        changes = {
+            "train.steps": args.steps,
+            "task.momentum_steps": 0 if args.system == "densecl" else args.steps,
+            "optimizer.warmup_steps": min(100, args.steps // 4),
+            "data.scene.height": args.size,
+            "data.scene.width": args.size,
+            "data.source": args.source,
+            "seed": 100 + seed,
+            "eval.every": 0,
+            "log.every": 50,
+            **({"train.batch_size": args.batch} if args.batch else {}),
+            **arm.changes,
+        }
+        words = [f"--config.{key}={value}" for key, value in changes.items()]
+        config = ROOT / f"configs/{args.system}/nano.py"
+        command = [sys.executable, ROOT / "train.py", "--config", config, "--workdir", workdir]
+        workdir.parent.mkdir(parents=True, exist_ok=True)
+        with open(workdir.with_suffix(".log"), "a", encoding="utf-8") as log:
+            done = subprocess.run([*command, *words], stdout=log, stderr=log, check=False)
+        if done.returncode:
+            rule = f"train.py ended with code {done.returncode}"
+            raise errors.UserError(workdir.with_suffix(".log"), rule, "Read its last lines")
+
+
+def read(args) -> None:
+    """Reads out what is trained and not read yet; one file a run."""
+    for _, _, _, workdir in _runs(args):
+        target = workdir / "readout.json"
+        if target.exists() or not (workdir / "done").exists():
+            continue
+        print(target, flush=True)
+        model = api.load(workdir / "export/last")
+        few = dict(train=args.labelled, test=args.labelled, draws=args.draws)
+        found = readouts.readout(model, args.set, (args.size, args.size), **few)
+        steps = sorted((workdir / "eval").glob("step_*.json"))
+        trained = json.loads(steps[-1].read_text()) if steps else {}
+        atomic.write_text(target, json.dumps({**found, "eval": trained}, indent=1) + "\n")
+
+
+def report(args) -> None:
+    """Writes the table and its figures: means over seeds of the means over draws."""
+    rows: dict[str, dict[str, list[float]]] = {}
+    for name, _, _, workdir in _runs(args):
+        file = workdir / "readout.json"
+        if not file.exists():
+            continue
+        found = json.loads(file.read_text())
+        values = {key: float(np.nanmean(found[key])) for key in METRICS}
+        for metrics in found["eval"].values():
+            if isinstance(metrics, dict) and "right" in metrics:
+                values["right"] = float(metrics["right"])
+        for key, value in values.items():
+            rows.setdefault(name, {}).setdefault(key, []).append(value)
+    if not rows:
+        raise errors.UserError(args.out / args.system, "holds no readout", "Run `read` first")
+    text = table(rows, _arms(args))
+    atomic.write_text(args.out / args.system / "table.md", text + "\n")
+    atomic.write_text(args.out / args.system / "table.json", json.dumps(rows, indent=1) + "\n")
+    print(text)
+    if args.docs:
+        page.write(args.docs, f"{args.system}: readouts of frozen features", text)
+
+
+def table(rows: Mapping[str, Mapping[str, list[float]]], arms: Mapping[str, Arm]) -> str:
+    """Returns Markdown: mean and standard deviation over seeds, IoU and k-NN in per cent."""
+    keys = [key for key in (*METRICS, "right") if any(key in row for row in rows.values())]
+    lines = ["| arm | seeds | " + " | ".join(keys) + " |", "|---" * (2 + len(keys)) + "|"]
+    for name, row in rows.items():
+        cells = [_cell(row.get(key, []), 1 if key == "rank" else 100) for key in keys]
+        count = max(len(values) for values in row.values())
+        lines.append(f"| {arms[name].text} | {count} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(values: list[float], factor: int) -> str:
+    if not values:
+        return ""
+    mean, spread = factor * np.mean(values), factor * np.std(values, ddof=len(values) > 1)
+    return f"{mean:.1f} ± {spread:.1f}" if len(values) > 1 else f"{mean:.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
