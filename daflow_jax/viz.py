@@ -123,6 +123,30 @@ def sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 2) -> np.ndarray:
     return np.concatenate(padded)[: -gap or None]
 
 
+def labels_to_rgb(labels: np.ndarray) -> np.ndarray:
+    """Returns labels (h, w) as uint8 (h, w, 3): 0 is dark grey, others have hues far apart."""
+    numbers = np.arange(int(labels.max(initial=0)) + 1)
+    hues = (numbers * 0.618034) % 1  # the golden ratio: neighbours differ most
+    wave = np.abs((hues[:, None] * 6 + np.array((0, 4, 2))) % 6 - 3) - 1
+    table = np.rint(255 * (0.25 + 0.7 * np.clip(wave, 0, 1))).astype(np.uint8)
+    table[0] = 60
+    return table[labels]
+
+
+def labels_overlay(frame: np.ndarray, labels: np.ndarray, share: float = 0.5) -> np.ndarray:
+    """Returns the frame, uint8 (h, w, 3), tinted by `labels_to_rgb`, with black lines between
+    labels; label 0 stays as it is.
+    """
+    picture = _as_uint8(frame).astype(np.float32)
+    tinted = (1 - share) * picture + share * labels_to_rgb(labels)
+    picture = np.where(labels[..., None] > 0, tinted, picture)
+    edge = np.zeros(labels.shape, bool)
+    edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    edge[1:] |= labels[1:] != labels[:-1]
+    picture[edge] = 0
+    return np.rint(picture).astype(np.uint8)
+
+
 def _as_uint8(picture: np.ndarray) -> np.ndarray:
     """Returns the picture as uint8 RGB: uint16 is cut to 8 bits, floats in [0, 1] are scaled."""
     picture = np.asarray(picture)

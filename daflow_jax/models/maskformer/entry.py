@@ -22,7 +22,7 @@ def mesh_limits(config: MaskFormerConfig, height: int) -> dict[str, MeshLimit]:
 def trainable(config: MaskFormerConfig) -> dict[str, tuple[str, ...]]:
     """Returns "head": all but the backbone."""
     del config
-    return {"head": ("(?!backbone/).*",)}
+    return {"head": ("(?!(.*/)?backbone/).*",)}
 
 
 MASKFORMER = Entry(
