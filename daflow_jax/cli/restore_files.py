@@ -64,6 +64,7 @@ class Work:
         sequence = self._sequence
         sources.note_interlaced(sequence, self._args, self._log)
         begun, count, error = time.monotonic(), 0, None
+        compiling, network = self._model.programs.compile_seconds, self._model.seconds
         progress = console.Progress(self._log, sequence.name, "frames", sequence.length)
         with contextlib.ExitStack() as stack:
             frames = stack.enter_context(contextlib.closing(self._frames()))
@@ -88,7 +89,13 @@ class Work:
                 self._log.note(note)
         written = [str(path) for writer in writers.values() for path in writer.written]
         seconds = round(time.monotonic() - begun, 3)
-        entry = {"frames": count, "seconds": seconds, "outputs": written}
+        entry = {
+            "frames": count,
+            "seconds": seconds,
+            "compile_seconds": round(self._model.programs.compile_seconds - compiling, 3),
+            "network_seconds": round(self._model.seconds - network, 3),
+            "outputs": written,
+        }
         if self._damage:
             entry["damage"] = [str(place) for place in self._damage]
         return entry, error or sources.damaged(self._damage)

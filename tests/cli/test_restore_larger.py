@@ -37,7 +37,9 @@ def test_a_video_becomes_a_larger_one_with_its_times(daflow, film, basicvsr, tmp
     words = ("restore", film, "--model", basicvsr, "--formats", "video,png", "--compare")
     code, out, _ = daflow(*words, "--window", 3, "--ahead", 2, "--json", "--quiet")
     assert code == 0
-    outputs = json.loads(out)["sequences"][0]["outputs"]
+    (entry,) = json.loads(out)["sequences"]
+    outputs = entry["outputs"]
+    assert 0 < entry["network_seconds"] <= entry["seconds"] - entry["compile_seconds"]
     place = tmp_path / "daflow_restored"
     assert len(outputs) == 2 + 2 * 4 and str(place / "v.mp4").endswith(outputs[0])
     stamps = [[f.stamp.time for f in video.timed(path)] for path in (film, place / "v.mp4")]

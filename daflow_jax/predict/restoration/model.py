@@ -27,7 +27,12 @@ class RestorationModel(Model):
     same noise, if there is any, so a run is a function of frames and seed. The last window of a
     clip reaches back over frames that are done, so that it is as long as the others. The state of a
     recurrent network goes from window to window, and every window looks at frames after it.
+
+    Attributes:
+        seconds: in which callers waited for the network so far, without compiling.
     """
+
+    seconds = 0.0
 
     def __call__(
         self,
@@ -95,7 +100,10 @@ class RestorationModel(Model):
 
         def restored(source: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
             cut = self._windows(source, length, ahead, where)
-            return Runner(self.programs, self._recurrent, form)(self._checked(cut))
+            runner = Runner(self.programs, self._recurrent, form)
+            for result in runner(self._checked(cut)):
+                self.seconds, runner.seconds = self.seconds + runner.seconds, 0.0
+                yield result
 
         if guide is None and done is None:
             return _some(restored(frames), where)

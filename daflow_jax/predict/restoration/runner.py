@@ -1,5 +1,7 @@
 """Windows of frames to restored windows: whole or in tiles, one launched while another is read."""
 
+import contextlib
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -42,6 +44,9 @@ class Runner:
 
     Args:
         programs: the network. recurrent: whether its state goes from window to window.
+
+    Attributes:
+        seconds: in which the caller waited for the network, without compiling.
     """
 
     def __init__(self, programs: Programs, recurrent: bool, form: Form):
@@ -49,13 +54,15 @@ class Runner:
         self._config = programs.module.config
         self._tile = form.tile if isinstance(form.tile, tuple) else None
         self._states: dict[tiles.Tile, Any] = {}
+        self.seconds = 0.0
         self._count = 0  # results of a window of a recurrent network
 
     def __call__(self, windows: Iterable[Window]) -> Iterator[np.ndarray]:
         """Yields restored frames (s h, s w, 3) in the order of the clip."""
         scale, canvas = self._config.scale, None
         for one in _one_behind(self._launched(windows)):
-            frames = np.asarray(one.result)[0][one.window.used]
+            with self._clock():
+                frames = np.asarray(one.result)[0][one.window.used]
             height, width = (scale * side for side in one.window.frames.shape[1:3])
             if frames.shape[1:3] == (height, width):  # a single tile
                 yield from frames
@@ -93,7 +100,18 @@ class Runner:
                 self._tile = found
                 self._states.clear()
 
+    @contextlib.contextmanager
+    def _clock(self) -> Iterator[None]:
+        begun, compiling = time.perf_counter(), self._programs.compile_seconds
+        yield
+        compiling = self._programs.compile_seconds - compiling
+        self.seconds += time.perf_counter() - begun - compiling
+
     def _run(self, window: Window, tile: tiles.Tile) -> jax.Array:
+        with self._clock():
+            return self._launch(window, tile)
+
+    def _launch(self, window: Window, tile: tiles.Tile) -> jax.Array:
         part = np.ascontiguousarray(window.frames[:, *tile.seen])
         count, *size = part.shape[:3]
         what = f"{size[0]}x{size[1]} ({count} frame{'s' * (count > 1)})"
