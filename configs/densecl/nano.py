@@ -20,6 +20,6 @@ def get_config():
     )
     config.data = dict(scene=dict(height=96, width=96))
     config.train = dict(steps=4000, batch_size=32)
-    config.eval = dict(every=1000, batches=4)
+    config.eval = dict(batches=4)
     config.checkpoint = dict(every=500)
     return config

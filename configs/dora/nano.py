@@ -23,6 +23,6 @@ def get_config():
     )  # fmt: skip
     config.data = dict(scene=dict(frames=4, height=64, width=64, still_share=0.0))
     config.train = dict(steps=6000, batch_size=8)
-    config.eval = dict(every=1000, batches=4)
+    config.eval = dict(batches=4)
     config.checkpoint = dict(every=500)
     return config

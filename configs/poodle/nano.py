@@ -22,6 +22,6 @@ def get_config():
     )  # fmt: skip
     config.data = dict(scene=dict(height=96, width=96, still_share=0.0))
     config.train = dict(steps=4000, batch_size=16)
-    config.eval = dict(every=1000, batches=4)
+    config.eval = dict(batches=4)
     config.checkpoint = dict(every=500)
     return config

@@ -67,4 +67,5 @@ def held_out(config: settings.DataConfig, name: str = "") -> settings.DataConfig
     """
     name = name or ("synthetic" if config.name == "mixture" else config.name)
     seed = config.seed + scenes.EVAL_SEED
-    return dataclasses.replace(config, name=name, sources=(), seed=seed)
+    gap = (1, 1) if name == "synthetic" else config.gap
+    return dataclasses.replace(config, name=name, sources=(), seed=seed, gap=gap)
