@@ -1,5 +1,6 @@
 """Arms that learn in turns, a slice of processor time each, so that all have had the same."""
 
+import dataclasses
 import functools
 import json
 import time
@@ -157,7 +158,7 @@ class Runner:
         defaults = {"iters": self._plan.iters}
         name = self.folder.name
         pretrained.save(
-            self.folder / "export", self._config, variables,
+            self.folder / "export", quick(self._config), variables,
             name=name, defaults=defaults, training=record,
         )  # fmt: skip
         atomic.write_text(self.folder / "done", json.dumps(record) + "\n")
@@ -171,6 +172,13 @@ def in_turns(runners: Mapping[str, Runner]) -> None:
     finally:
         for runner in runners.values():
             runner.close()
+
+
+def quick(config: Any) -> Any:
+    """Returns a configuration whose look-up is the one that is fast without gradients."""
+    if hasattr(config, "lookup"):
+        return dataclasses.replace(config, lookup="gather")
+    return dataclasses.replace(config, flow=quick(config.flow))
 
 
 def one_cycle(progress: float) -> float:
