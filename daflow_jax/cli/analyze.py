@@ -54,6 +54,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--degrade", default="", metavar="NAME:SEVERITY,...", help="analyze degraded frames as well"
     )
     parser.add_argument("--no-clean", action="store_true", help="degraded frames only")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="keep features here, and read those that are there",
+    )
     parser.add_argument("--no-plot", action="store_true", help="no heat map (matplotlib)")
 
 
@@ -113,8 +119,9 @@ def run(args: argparse.Namespace) -> int:
     with device, console.Progress(log, "analyze", "degradations", len(degradations)) as bar:
         for each in degradations:
             chosen = dict(
-                seed=args.seed, exclude=exclude, exchange=args.exchange, controls=controls
-            )
+                seed=args.seed, exclude=exclude, exchange=args.exchange, controls=controls,
+                kept=args.cache,
+            )  # fmt: skip
             found.append(study.run(subjects, makers, each, token, **chosen))
             bar.step()
     named = [

@@ -81,10 +81,16 @@ def test_a_model_is_compared_with_zero_flow_raw_patches_and_itself_untrained(
 def test_any_network_lends_taps_by_name_and_several_share_a_table(daflow, pairs, tmp_path):
     raft = tiny.save(tmp_path / "raft")
     rrdb = tiny.save_restorer(tmp_path / "rrdb", models.preset("rrdb-nano"))
-    words = ("--model", raft, "--model", rrdb, "--controls", "none", "--no-plot", "--json")
-    code, out, err = daflow("analyze", pairs, *words, "--quiet", "--out", tmp_path / "out")
+    words = ["--model", raft, "--model", rrdb, "--controls", "none", "--no-plot", "--json"]
+    words += ["--quiet", "--out", tmp_path / "out", "--cache", tmp_path / "cache"]
+    code, out, err = daflow("analyze", pairs, *words)
     assert code == 0, err
     results = json.loads(out)
+    assert len(list((tmp_path / "cache").glob("*/*.npz"))) == 4
+    code, out, err = daflow("analyze", pairs, *words)
+    assert code == 0 and json.loads(out)["degradation"] == results["degradation"], "from the cache"
+    code, _, err = daflow("analyze", "--generated", "1", "--no-plot", *words)
+    assert code == 2 and "holds the features of another clip" in err and err.count("\n") == 1
     assert results["token"] == 8 and [m["name"] for m in results["models"]] == [
         "tiny", "tiny-restorer",
     ]  # fmt: skip

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from einops import reduce
 
+from daflow_jax.evaluate.probing import cache
 from daflow_jax.evaluate.probing.samples import Sample
 from daflow_jax.metrics import correspondence
 from daflow_jax.models import taps
@@ -39,6 +40,7 @@ class Probe:
         blocks: whose features are compared. steps: length of the run; its last step is read.
         seed: of the noise. It differs from sample to sample, or it would count as position.
         grid: see `Grid`; finer features are averaged to its tokens, coarser ones enlarged.
+        kept: where features are looked up before they are computed.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Probe:
         steps: int,
         seed: int,
         grid: Grid,
+        kept: cache.Cache | None = None,
     ):
+        self._kept = kept
         self._variables, self._key, self._grid = variables, jax.random.key(seed), grid
         self._features = source.build(config, blocks, steps, steps - 1)
 
@@ -59,6 +63,10 @@ class Probe:
     ) -> dict[tuple[Any, str], tuple[jax.Array, jax.Array]]:
         """Returns the features (h, w, c) of both frames of a padded sample, by block and kind;
         `number` chooses the noise."""
+        compute = functools.partial(self._compute, sample, number)
+        return compute() if self._kept is None else self._kept(sample, number, compute)
+
+    def _compute(self, sample, number):
         key, first, grid = jax.random.fold_in(self._key, number), sample.first, self._grid
         side, size = grid.shrink, sample.lq.shape[1:3]
         frames = reduce(sample.lq, "f (h i) (w j) c -> f h w c", "mean", i=side, j=side)

@@ -41,7 +41,8 @@ def table(found: Sequence[dict[str, Any]]) -> str:
 _NOTE = (
     "EPE in pixels / PCK in percent (error below one token's side) / PCK of tokens that move by "
     "more than one side (zero flow finds none of them), over visible tokens: means of samples per "
-    "data set, then over data sets. Moving: of standardised features, with a 95 % interval by "
+    "data set, then over data sets. Moving: of standardised features (averaged windows are "
+    "standardised, patches compared by squared differences), with a 95 % interval by "
     "bootstrap over samples. Standardised: each channel of each frame has mean 0 and deviation 1. "
     "Centred: without the mean at each position. Shuffled: the weights of each layer in disorder.\n"
 )

@@ -1,12 +1,14 @@
 """All measurements of networks' features on the samples of one degradation."""
 
+import functools
 import math
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from daflow_jax import errors
 from daflow_jax.evaluate.degradations import Degradation
-from daflow_jax.evaluate.probing import averages, probe, whole
+from daflow_jax.evaluate.probing import averages, cache, probe, whole
 from daflow_jax.evaluate.probing.samples import Maker, Sample
 from daflow_jax.evaluate.probing.subject import Subject
 
@@ -23,6 +25,7 @@ def run(
     exclude: Collection[str] = (),
     exchange: bool = False,
     controls: Collection[str] = CONTROLS,
+    kept: Path | None = None,
 ) -> dict[str, Any]:
     """Returns the averages at one degradation, as an entry of "degradation" in results.json.
 
@@ -36,21 +39,28 @@ def run(
         exclude: data sets that averages leave out.
         exchange: also measure flow with the features of another sample.
         controls: "random", the network before training, and "shuffled", its weights in disorder.
+        kept: a folder of features that were computed before; new ones are added.
 
     Raises:
         UserError: `exchange` without a flow network around the features, or without two samples of
             one size.
     """
-    kept = [make(degradation) for make in makers]  # as bytes: they are read several times
+    clips = [make(degradation) for make in makers]  # as bytes: they are read several times
     multiple = math.lcm(token, *(subject.multiple for subject in subjects))
 
     def samples():
-        return (sample.padded(multiple) for sample in kept)
+        return (sample.padded(multiple) for sample in clips)
+
+    def places(subject):
+        if kept is None:
+            return None
+        own = (subject.loaded.meta.get("sha256"), subject.shrink, subject.blocks, token, seed)
+        return functools.partial(cache.Cache, kept, str(degradation), *own)
 
     found = [
         row
         for subject in subjects
-        for row in _features(subject, samples, seed, exclude, token, controls)
+        for row in _features(subject, samples, seed, exclude, token, controls, places(subject))
     ]
     references = [(sample, probe.references(sample, token)) for sample in samples()]
     # "level" is the name of the severity in every results.json
@@ -66,24 +76,21 @@ def run(
     return out
 
 
-def _features(subject: Subject, samples, seed, exclude, token, controls):
+def _features(subject: Subject, samples, seed, exclude, token, controls, place):
     networks = {"trained": (subject.config, subject.variables)}
     if "random" in controls:
         networks["random"] = subject.source.untrained(subject.config, seed)
     if "shuffled" in controls:
         networks["shuffled"] = subject.config, probe.shuffled(subject.variables, seed)
-    grid = probe.Grid(token, subject.shrink)
-    return [
-        {"model": subject.name, "network": name, "steps": steps, **row}
-        for name, network in networks.items()
-        for steps in subject.steps
-        for row in averages.rows(
-            probe.Probe(subject.source, *network, subject.blocks, steps, seed, grid).scores(
-                samples
-            ),
-            exclude,
-        )
-    ]
+    grid, rows = probe.Grid(token, subject.shrink), []
+    for name, network in networks.items():
+        for steps in subject.steps:
+            kept = None if place is None else place(name, steps)
+            chosen = (subject.blocks, steps, seed, grid, kept)
+            scores = probe.Probe(subject.source, *network, *chosen).scores(samples)
+            head = {"model": subject.name, "network": name, "steps": steps}
+            rows += [{**head, **row} for row in averages.rows(scores, exclude)]
+    return rows
 
 
 def check_exchange(subject: Subject) -> None:
