@@ -99,7 +99,7 @@ def _file(out: Path, name: str, number: int) -> Path:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--rife", required=True, help="model folder of a RIFE with a U-Net")
     parser.add_argument("--flow", default=daflow_jax.DEFAULT_MODEL, help="optical flow model")
@@ -118,7 +118,9 @@ def main() -> int:
     restorer = daflow_jax.load(args.restorer) if args.restorer else None
     names = []
     for condition in conditions(args.severities):
-        restored = (False, True) if restorer and condition.recipe != "clean" else (False,)
+        restored = (
+            (False, True) if restorer is not None and condition.recipe != "clean" else (False,)
+        )
         for first in restored:
             names.append(f"{condition}" + (", restored first" if first else ""))
             for number in range(args.clips):
@@ -127,7 +129,7 @@ def main() -> int:
                     continue
                 found = clip(args.size, number)
                 frames = ends(found, condition, number)
-                frames = np.asarray(restorer(frames), np.float32) if first else frames
+                frames = np.asarray(restorer(frames), np.float32) if first and restorer else frames
                 result = measure(found, frames, network, flow_model)
                 atomic.write_text(file, json.dumps(result))
                 print(f"{names[-1]}: {number + 1}/{args.clips}", file=sys.stderr, flush=True)

@@ -29,7 +29,6 @@ def get_config():
         ),
     )  # fmt: skip
     config.train = dict(steps=12_000, batch_size=8)
-    config.eval = dict(every=1000, batches=8)
     config.checkpoint = dict(every=500)
     config.log = dict(pictures_every=2000)
     return config

@@ -25,6 +25,4 @@ def get_config(folder="clips"):
         sources=(dict(kind="folder", path=folder, layout="video_folder"),),
     )
     config.train = dict(steps=20_000, batch_size=16)
-    config.eval = dict(every=1000)
-    config.checkpoint = dict(every=1000)
     return config

@@ -158,7 +158,7 @@ def v3_rows(preset: str, part: str) -> Iterator[Row]:
         "rife-3.8": (("two_way/", 1.0, {}), ("two_way_scale05/", 0.5, {})),
         "rife-3.8-one-way": (
             ("one_way/", 1.0, {}),
-            ("one_way_big/", 1.0, {"block0.conv1.2.weight": 16}),
+            ("one_way_big/", 1.0, {"block0.conv1.2.weight": 16.0}),
         ),
     }[preset]
     stages = {}
@@ -190,7 +190,7 @@ def v40_rows(part: str) -> Iterator[Row]:
     runs = (
         ("", 0.5, {}, {}),
         ("fast_two_way_t025/", 0.25, {}, {"ensemble": True}),
-        ("big/", 0.5, {"block1.lastconv.weight": 16}, {}),
+        ("big/", 0.5, {"block1.lastconv.weight": 16.0}, {}),
     )
     for prefix, time, factors, options in runs:
         module, variables = published.load("rife-4.0", part, factors)

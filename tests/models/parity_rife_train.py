@@ -1,7 +1,9 @@
 """Two training steps of the paper's RIFE against the published code: losses, gradients, AdamW."""
 
+import dataclasses
 import math
 from collections.abc import Iterator
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +34,8 @@ def rows(part: str) -> Iterator[Row]:
     )
     opt = optimizer.make_optimizer(settings, STEPS)
     opt = opt._replace(tx=_noted(opt.tx))
-    state = states.create(variables, jax.random.key(0), opt).replace(step=jnp.int32(START))
+    fresh = states.create(variables, jax.random.key(0), opt)
+    state = dataclasses.replace(cast(Any, fresh), step=jnp.int32(START))
     update = jax.jit(step.make_step(task, opt))
     frames = [golden[key].astype(np.float32) / 255 for key in ("image0", "target", "image1")]
     batch = {"hq": jnp.asarray(np.stack(frames, 1))}

@@ -50,7 +50,7 @@ def test_warp_and_layers_equal_the_published_ones(golden):
     np.testing.assert_allclose(up, golden["deconv4s2"], rtol=0, atol=1.5e-5)
     slope = {"params": {"slope": jnp.asarray(golden["prelu_slope"])}}
     act = prelu.PReLU().apply(slope, jnp.asarray(golden["conv3s2"]))
-    np.testing.assert_allclose(act, golden["conv3s2_prelu"], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(jnp.asarray(act), golden["conv3s2_prelu"], rtol=0, atol=1e-6)
 
 
 def test_gradient_of_a_warp_by_whole_pixels_is_the_difference_to_the_next_one():

@@ -1,7 +1,7 @@
 """Interpolation as a task: triplets, what is refused, the teacher, the schedule."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -83,7 +83,7 @@ def test_loss_is_the_sum_of_its_parts_and_the_teacher_is_optional():
         task = tasks.Interpolation(module, distill=0.01, teacher=teacher, augment=False)
         variables = task.init(jax.random.key(0), {"hq": clips})
         out = task.loss(variables["params"], {}, {"hq": clips}, jax.random.key(0))
-        parts = {k: float(v) for k, v in out.metrics.items()}
+        parts = {k: float(cast(jax.Array, v)) for k, v in out.metrics.items()}
         wanted = parts["laplacian"]
         if teacher:
             wanted += parts["teacher"] + 0.01 * parts["distillation"]

@@ -45,7 +45,8 @@ class ContextNet(nn.Module):
             x = layers.Convs(self.width << i, 2, 1 if keep else 2, name=f"conv{i + 1}", **kinds)(x)
             if not keep:
                 flow = rescale.rescale(flow, 0.5) * 0.5
-            out.append(motion.warped(*jnp.split(x, 2), flow))
+            before, after = jnp.split(x, 2)
+            out.append(motion.warped(before, after, flow))
         return out
 
 

@@ -139,7 +139,7 @@ class RIFE4(nn.Module):
             state = None if last is None else _State(motion.mirrored(last.motion))
             turned = _Given(given.second, given.first, 1 - given.time).images(state)
             images = [jnp.concatenate(two) for two in zip(images, turned, strict=True)]
-            if state is not None:
+            if state is not None and flow is not None:
                 flow = jnp.concatenate([flow, state.motion.flow])
         out = self.blocks[i](images, flow, size)
         found, features = (out, None) if isinstance(out, Motion) else out
