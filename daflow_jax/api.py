@@ -19,20 +19,23 @@ from daflow_jax.predict import (
     Model,
     RestorationModel,
     Result,
+    SegmentationModel,
     Stream,
+    TrackModel,
+    Tracks,
 )
 from daflow_jax.predict.devices import find_device
 
 __all__ = [
     "FeatureModel", "FlowModel", "InterpolationModel", "Layout", "Model", "RestorationModel",
-    "Result", "Stream", "create", "find_device", "interpolate", "load", "part_of",
-    "restore", "save", "warp",
+    "Result", "SegmentationModel", "Stream", "TrackModel", "Tracks", "create", "find_device",
+    "interpolate", "load", "part_of", "restore", "save", "warp",
 ]  # fmt: skip
 
 
 def load(name: str | Path, kind: Kind | None = None, **options: Any) -> Any:
-    """Returns the model of a name, a model folder or its .safetensors file: an object of its kind,
-    a FlowModel, RestorationModel, InterpolationModel, FeatureModel, SegmentationModel or TrackModel.
+    """Returns the model of a name, a model folder or its .safetensors file: an object of its kind:
+    FlowModel, RestorationModel, InterpolationModel, FeatureModel, SegmentationModel, TrackModel.
 
     Args:
         kind: "flow", "restoration", "interpolation", "features", "segmentation" or "tracks" is

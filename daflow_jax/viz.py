@@ -147,6 +147,36 @@ def labels_overlay(frame: np.ndarray, labels: np.ndarray, share: float = 0.5) ->
     return np.rint(picture).astype(np.uint8)
 
 
+def tracks(
+    frame: np.ndarray, positions: np.ndarray, visible: np.ndarray, number: int, trail: int = 6
+) -> np.ndarray:
+    """Returns a frame with points and where they came from, uint8 (h, w, 3).
+
+    Args:
+        positions: (n, t, 2), (x, y) in pixels. visible: (n, t); hidden points are rings, and their
+            trails are left out. number: of the frame. trail: frames that are shown of it.
+    """
+    import cv2
+
+    picture = np.ascontiguousarray(_as_uint8(frame))
+    start = positions[:, 0] - positions[:, 0].mean(0)
+    hues = np.mod(np.arctan2(start[:, 1], start[:, 0]) / (2 * np.pi), 1)
+    wave = np.abs((hues[:, None] * 6 + np.array((0, 4, 2))) % 6 - 3) - 1
+    colours = np.rint(255 * np.clip(wave, 0, 1)).astype(int).tolist()
+    size = max(min(frame.shape[:2]) // 120, 1)
+    places = np.rint(np.clip(positions, -32768, 32767)).astype(int)
+    first = max(number - trail, 0)
+    for index, colour in enumerate(colours):
+        for k in range(first, number):
+            if visible[index, k] and visible[index, k + 1]:
+                ends = places[index, k].tolist(), places[index, k + 1].tolist()
+                cv2.line(picture, *ends, colour, size, cv2.LINE_AA)
+        here = places[index, number].tolist()
+        filled = -1 if visible[index, number] else 1
+        cv2.circle(picture, here, size + 1, colour, filled, cv2.LINE_AA)
+    return picture
+
+
 def _as_uint8(picture: np.ndarray) -> np.ndarray:
     """Returns the picture as uint8 RGB: uint16 is cut to 8 bits, floats in [0, 1] are scaled."""
     picture = np.asarray(picture)

@@ -17,6 +17,8 @@ COMMANDS = {  # verb: (module, one line)
     "flow": ("flow", "optical flow of a pair, list, folder, glob or video"),
     "restore": ("restore", "restore images, folders and videos with a trained restorer"),
     "interpolate": ("interpolate", "new frames between those of a pair, folder or video"),
+    "segment": ("segment", "masks of what moves, from motion alone"),
+    "fit": ("fit", "tracks of every point of a video, through occlusions"),
     "degrade": ("degrade", "make images, folders, videos or pairs worse by a recorded recipe"),
     "eval": ("evaluate", "errors of models, baselines or stored flow on pairs with true flow"),
     "score": ("score", "motion scores of videos, to filter data"),
