@@ -174,3 +174,16 @@ def test_sizes_outside_of_the_rules_are_refused(overrides):
         models.preset("rife", **overrides)
     with pytest.raises(errors.UserError):
         models.preset("rife-4.6", refine=True)
+
+
+def test_slim_leaves_the_teacher_out():
+    from daflow_jax.export import slim
+
+    full = _tiny("rife-m")
+    small = slim.config(full)
+    assert full.teacher and not small.teacher
+    flat = {name: np.zeros(shape) for name, shape in pretrained.shapes(full).items()}
+    kept = dict(slim.arrays(full, small, flat))
+    assert set(kept) == {name for name in flat if "block_tea" not in name}
+    with pytest.raises(errors.UserError, match="slim already"):
+        slim.config(small)
