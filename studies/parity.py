@@ -24,6 +24,8 @@ from tests.models import (
     parity,
     parity_backbone,
     parity_contrast,
+    parity_flownets,
+    parity_gmflow,
     parity_interpolation,
     parity_motion,
     parity_raft,
@@ -32,7 +34,7 @@ from tests.models import (
     parity_sea_raft,
     real_weights,
 )
-from tests.train import parity_train
+from tests.train import parity_train, parity_train_flownets
 
 DOCS = Path(__file__).parents[1] / "docs"
 MEASURES = {
@@ -71,6 +73,14 @@ def fixtures() -> dict[str, tuple[str, Callable[[], Iterable[parity.Row]]]]:
     for name in parity_backbone.FIXTURES:
         rows = functools.partial(parity_backbone.rows, name)
         table[name] = "tests/models/test_parity_backbone.py", rows
+    for name, which in parity_flownets.available().items():
+        rows = functools.partial(parity_flownets.rows, *which)
+        table[name] = "tests/models/test_flownets.py", rows
+    for name, which in parity_train_flownets.available().items():
+        rows = functools.partial(parity_train_flownets.rows, *which)
+        table[name] = "tests/train/test_flownets_step.py", rows
+    if parity_gmflow.WEIGHTS.is_file() and parity_gmflow.GOLDEN.is_file():
+        table["gmflow_real_a"] = "tests/models/test_gmflow.py", parity_gmflow.rows
     for name in parity_restoration.available():
         rows = functools.partial(parity_restoration.rows, *name.rsplit("_", 1))
         table[name] = "tests/models/test_jffra.py", rows

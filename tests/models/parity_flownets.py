@@ -19,6 +19,22 @@ INPUTS = ("image1", "image2", "flow_gt_x64")
 SEED = {"a": 0, "b": 1}
 
 
+def available() -> dict[str, tuple[str, str]]:
+    """Returns fixture -> (network, part) of the files at hand."""
+    found = {}
+    for name, file in published.FILES.items():
+        for part in "ab":
+            stem = f"{file}_levels_{part}" if name == "pwcnet" else f"{file}_{part}"
+            if (published.FULL / f"{stem}.npz").is_file():
+                found[stem] = name, part
+    return found
+
+
+def rows(name: str, part: str) -> Iterator[Row]:
+    """Yields a row for every array of a network's stages."""
+    return pwcnet(part) if name == "pwcnet" else flownet(name, part)
+
+
 def sparse(name: str, array) -> np.ndarray:
     """Returns the entries of (b, h, w, c) that a suffix such as "_c8_s4" names."""
     array = np.asarray(array)

@@ -22,6 +22,9 @@ from tests.models.parity import Row
 INPUTS = ("image1", "image2", "flow_gt_x64")
 
 
+REDUCED = jax.jit(multiscale.reduced, static_argnums=(2, 3))
+
+
 class Recipe(NamedTuple):
     """How a published training was set up, and bounds of what is compared (see `parity_train`)."""
 
@@ -41,6 +44,12 @@ RECIPES = {
 }
 FIXTURES = tuple((name, part) for name in RECIPES for part in "ab")
 LOSS, TOTAL, PARAMS = (1e-5, 3e-4), (1e-3, 1e-3), 1e-4
+
+
+def available() -> dict[str, tuple[str, str]]:
+    """Returns fixture -> (network, part) of the files at hand."""
+    files = {f"{published.FILES[name]}_train_{part}": (name, part) for name, part in FIXTURES}
+    return {file: it for file, it in files.items() if (published.FULL / f"{file}.npz").is_file()}
 
 
 class Recorder(tasks.OpticalFlow):
@@ -80,7 +89,7 @@ def rows(name: str, part: str, prefixes: tuple[str, ...] | None = None) -> Itera
     """Yields a row for every array of a training fixture, or of some of its losses."""
     golden = published.arrays(f"{published.FILES[name]}_train_{part}")
     if name == "pwcnet":
-        yield from _targets(golden)
+        yield from targets(golden)
     for prefix, objective in RECIPES[name].objectives.items():
         if prefixes is not None and prefix not in prefixes:
             continue
@@ -100,11 +109,11 @@ def rows(name: str, part: str, prefixes: tuple[str, ...] | None = None) -> Itera
             state = new
 
 
-def _targets(golden) -> Iterator[Row]:
+def targets(golden) -> Iterator[Row]:
     batch = _batch(golden)
     for level in (6, 5, 4, 3, 2):
         key = next(k for k in golden if k.startswith(f"target{level}"))
-        ours, _ = multiscale.reduced(batch["flow"], batch["valid"], level, "triangle")
+        ours, _ = REDUCED(batch["flow"], batch["valid"], level, "triangle")
         suffix = key.removeprefix(f"target{level}")
         yield Row(key, parity_flownets.sparse(suffix, ours[:, 0]), golden[key], 1e-5)
 

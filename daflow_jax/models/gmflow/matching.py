@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from daflow_jax.ops import coords
 from daflow_jax.ops.local_correlation import local_correlation
@@ -75,11 +75,11 @@ def _offsets(radius: int) -> np.ndarray:
     return np.stack([x.ravel(), y.ravel()], axis=-1)
 
 
-def _inside(h: int, w: int, radius: int) -> np.ndarray:
+def _inside(h: int, w: int, radius: int) -> Bool[Array, "h w k"]:
     """Returns (h, w, n * n): whether the place is on the map."""
     x, y = _offsets(radius).T
-    rows = np.arange(h)[:, None] + y
-    columns = np.arange(w)[:, None] + x
-    across = (rows >= 0) & (rows < h)
-    along = (columns >= 0) & (columns < w)
+    rows, columns = np.arange(h)[:, None] + y, np.arange(w)[:, None] + x
+    sides = (rows >= 0) & (rows < h), (columns >= 0) & (columns < w)
+    # behind a barrier, or the compiler makes one large constant of both
+    across, along = jax.lax.optimization_barrier(tuple(jnp.asarray(side) for side in sides))
     return across[:, None] & along[None]

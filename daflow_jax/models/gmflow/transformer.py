@@ -67,7 +67,8 @@ def attend(
     scores = jnp.einsum("nqc,nkc->nqk", q, k, preferred_element_type=jnp.float32)
     scores = scores / math.sqrt(q.shape[-1])
     if moved:
-        part = jnp.asarray(windows.regions(size, count))
+        # behind a barrier, or the compiler makes one large constant of all comparisons
+        part = jax.lax.optimization_barrier(jnp.asarray(windows.regions(size, count)))
         apart = part[:, :, None] != part[:, None, :]
         scores = scores.reshape(-1, *apart.shape) + jnp.where(apart, HIDDEN, 0.0)
         scores = scores.reshape(-1, *apart.shape[1:])
