@@ -28,6 +28,7 @@ from tests.models import (
     parity_gmflow,
     parity_interpolation,
     parity_motion,
+    parity_omnimotion,
     parity_raft,
     parity_restoration,
     parity_rife_all,
@@ -97,6 +98,9 @@ def fixtures() -> dict[str, tuple[str, Callable[[], Iterable[parity.Row]]]]:
             if parity_motion.has(f"{name}_{part}"):
                 place = "tests/models/test_motion_parity.py"
                 table[f"{name}_{part}"] = place, functools.partial(rows, part)
+    for part in filter(parity_omnimotion.has, "ab"):
+        rows = functools.partial(parity_omnimotion.rows, part)
+        table[f"omnimotion_{part}"] = "tests/models/test_omnimotion.py", rows
     return table
 
 

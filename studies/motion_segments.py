@@ -1,0 +1,215 @@
+"""Flow judged by its use: segmenters that learn from the flow of degraded clips.
+
+    python -m studies.motion_segments runs/motion_segments --flow raft-small=models/raft-small
+    python -m studies.motion_segments runs/motion_segments --report docs/motion-segments.md
+
+The same U-Net learns Guess What Moves' task on the same clips at severities 0, 3 and 5, from true
+flow, from the shipped model's and from those of every --flow NAME=DIR, and from flow of other clips
+("shuffled", the control). Flow is estimated once per method and severity, from the degraded frames
+that the segmenter sees. The segmenter is then judged on new clips of the same severity, of which it
+sees single frames. What is done is kept: the same command goes on.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from daflow_jax import DEFAULT_MODEL, api, errors, experiment
+from daflow_jax.degrade import pipeline
+from daflow_jax.experiment import config_file
+from daflow_jax.input_pipeline import sources
+from daflow_jax.io import atomic
+from daflow_jax.synthetic import host, scene
+from daflow_jax.train import loop
+
+CONFIG = "configs/guess_what_moves/nano.py"
+SEVERITIES = (0, 3, 5)
+SCORES = ("iou", "iou_merged", "iou_objects", "ari", "ari_objects")
+TRUTH, CONTROL = "true", "shuffled"
+
+
+def pool(folder: Path, severity: int, count: int, scenes: scene.SceneConfig, seed: int) -> Path:
+    """Returns the file of `count` clips of two frames, degraded at a severity."""
+    file = folder / f"clips_{seed}_{severity}.npz"
+    if file.is_file():
+        return file
+    rows: dict[str, list[np.ndarray]] = {}
+    for index in range(count):
+        clip = host.clip(scenes, seed, index)
+        frames = np.round(255 * clip["hq"]).astype(np.uint8)
+        if severity:
+            rng = np.random.default_rng([seed, index, severity])
+            recipe = pipeline.sample_recipe(rng, "clip", (severity, severity), len(frames), 0.0)
+            frames = pipeline.apply(recipe, frames)
+        kept = {"lq": frames, "instances": clip["instances"].astype(np.uint8)}
+        kept |= {key: clip[key].astype(np.float16) for key in ("flow", "flow_back")}
+        for key, value in kept.items():
+            rows.setdefault(key, []).append(value)
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(file, {key: np.stack(values) for key, values in rows.items()})
+    return file
+
+
+def estimated(file: Path, name: str, model: Any) -> Path:
+    """Returns the file of a model's flow of a pool's degraded frames, both ways."""
+    out = file.with_name(f"{file.stem}_{name}.npz")
+    if out.is_file():
+        return out
+    with np.load(file) as clips:
+        frames = clips["lq"]
+    found = {"flow": [], "flow_back": []}
+    for clip in frames:
+        both = model(np.stack([clip[0], clip[1], clip[0]]))
+        found["flow"].append(both[:1].astype(np.float16))
+        found["flow_back"].append(both[1:].astype(np.float16))
+    _save(out, {key: np.stack(values) for key, values in found.items()})
+    return out
+
+
+def _save(file: Path, arrays: dict[str, np.ndarray]) -> None:
+    with atomic.replacing(file) as part, open(part, "wb") as stream:
+        np.savez(stream, **arrays)
+
+
+class Pool:
+    """Clips of a file as a source of the loader, again and again, maybe with other flow."""
+
+    def __init__(self, file: Path, flow: Path | None):
+        with np.load(file) as clips:
+            self._clips = dict(clips)
+        if flow is not None:
+            with np.load(flow) as found:
+                self._clips |= dict(found)
+
+    def __len__(self) -> int:
+        return 2**31 - 1
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = {key: x[int(index) % len(x)] for key, x in self._clips.items()}
+        frames = row["lq"].astype(np.float32) / 255
+        flows = {key: row[key].astype(np.float32) for key in ("flow", "flow_back")}
+        masks = {key: np.ones(flows["flow"].shape[:3], bool) for key in ("valid", "valid_back")}
+        instances = row["instances"].astype(np.int32)
+        out = {"hq": frames, "lq": frames, "instances": instances, "degraded": True}
+        return {"index": np.int64(index), **out, **flows, **masks}
+
+
+def register(name: str, files: dict[bool, tuple[Path, Path | None]]) -> str:
+    """Returns the name of a source: files[False] to learn from, files[True] to be judged on."""
+
+    def make(config: Any) -> Pool:
+        return Pool(*files[config.seed >= scene.EVAL_SEED])
+
+    if name not in sources.SOURCES:
+        sources.register(name, make)
+    return name
+
+
+def cell(folder: Path, source: str, method: str, seed: int, args: argparse.Namespace) -> dict:
+    """Returns the scores of one training, which goes on where it was."""
+    steps = args.steps
+    config = config_file.read(CONFIG, [f"--config.train.steps={steps}", f"--config.seed={seed}"])
+    config["data"]["name"] = source
+    config["task"]["frames"] = "lq"
+    config["task"]["flow_from"] = "shuffled" if method == CONTROL else "batch"
+    config["train"]["batch_size"] = args.batch
+    config["eval"]["every"], config["eval"]["batches"] = 0, max(args.judged // args.batch, 1)
+    config["log"]["tensorboard"] = False
+    if loop.train(experiment.build(config, jax.devices()[:1]), folder):
+        raise KeyboardInterrupt  # stopped by a signal, after saving
+    file = folder / "eval" / f"step_{steps:09d}.json"
+    values = json.loads(file.read_text())
+    return next(value for key, value in values.items() if key != "step")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Returns the exit code after every cell has its result in RESULTS.json."""
+    out = Path(args.out)
+    given = dict(_named(text) for text in args.flow)
+    given[Path(args.shipped).name] = args.shipped
+    methods = [TRUTH, *given, CONTROL]
+    config = config_file.read(CONFIG)
+    scenes = scene.SceneConfig(**dict(config["data"]["scene"]))
+    results = _results(out)
+    for severity in args.severities:
+        train = pool(out / "clips", severity, args.clips, scenes, 0)
+        test = pool(out / "clips", severity, args.judged, scenes, scene.EVAL_SEED)
+        for method in methods:
+            flow = None
+            if method not in (TRUTH, CONTROL):
+                model = api.load(given[method], "flow")
+                flow = estimated(train, method, model)
+            source = register(f"{method}_{severity}", {False: (train, flow), True: (test, None)})
+            for seed in range(args.seeds):
+                key = f"{method}/{severity}/{seed}"
+                if key in results:
+                    continue
+                print(key, file=sys.stderr, flush=True)
+                found = cell(out / key, source, method, seed, args)
+                results[key] = {name: found[name] for name in ("loss", *SCORES)}
+                atomic.write_text(out / "RESULTS.json", json.dumps(results, indent=1))
+    print(table(results))
+    return 0
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, _, place = text.partition("=")
+    if not name or not place or "/" in name:
+        raise errors.UserError(f"--flow {text}", "is not NAME=DIR", "Name a model folder")
+    return name, place
+
+
+def _results(out: Path) -> dict[str, Any]:
+    file = out / "RESULTS.json"
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def table(results: dict[str, dict[str, float]]) -> str:
+    """Returns one line per source of flow: mean and spread over seeds of the foreground IoU and
+    of ARI, at every severity.
+    """
+    cells: dict[str, dict[int, list[dict[str, float]]]] = {}
+    for key, value in results.items():
+        method, severity, _ = key.split("/")
+        cells.setdefault(method, {}).setdefault(int(severity), []).append(value)
+    severities = sorted({severity for found in cells.values() for severity in found})
+    head = ["flow", *(f"severity {s}: {name}" for s in severities for name in ("IoU", "ARI"))]
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    for method, found in cells.items():
+        row = [method]
+        for severity in severities:
+            for name in ("iou", "ari"):
+                values = [value[name] for value in found.get(severity, [])]
+                row.append(f"{np.mean(values):.3f} ± {np.std(values):.3f}" if values else "")
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out")
+    parser.add_argument("--flow", action="append", default=[], metavar="NAME=DIR")
+    parser.add_argument("--shipped", default=DEFAULT_MODEL, help="the model that ships")
+    parser.add_argument("--severities", type=int, nargs="+", default=list(SEVERITIES))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--clips", type=int, default=1024, help="to learn from")
+    parser.add_argument("--judged", type=int, default=128, help="clips to be judged on")
+    parser.add_argument("--report", metavar="FILE", help="write the table of what is there")
+    args = parser.parse_args()
+    if args.report:
+        shown = table(_results(Path(args.out)))
+        title = "# Segments learned from the flow of degraded clips"
+        atomic.write_text(Path(args.report), f"{title}\n\n{shown}\n")
+        return 0
+    return run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
