@@ -113,7 +113,7 @@ def candidates(
     }
     if network.refines:
         found |= {
-            "true flow, refined": network.refined(ends, seen),
+            "true flow, what is visible, refined": network.refined(ends, seen),
             "estimated flow, refined": network.refined(ends, estimated),
             "RIFE's flow and mask, refined": network.refined(ends, own),
         }
