@@ -13,7 +13,6 @@ JAX_NUM_PROCESSES and JAX_PROCESS_ID. See docs/launch.md.
 import argparse
 import sys
 import traceback
-from pathlib import Path
 
 from daflow_jax import errors
 
@@ -49,17 +48,21 @@ def run(flags: argparse.Namespace, overrides: list[str]) -> int:
 
 def report(error: Exception, workdir: str) -> tuple[int, str]:
     """Returns (exit code, what to print); the traceback of a failure of ours goes to log.txt."""
+    if not isinstance(error, errors.UserError):
+        from daflow_jax.io import storage
+
+        error = storage.explain(error, workdir) or error
     if not isinstance(error, errors.UserError) and errors.is_full(error):
         rule = f"no room for its files ({type(error).__name__})"
         error = errors.UserError(workdir, rule, "Make room, then run the same command again", 3)
     if isinstance(error, errors.UserError):
         return error.code, str(error)
-    log, story = Path(workdir) / "log.txt", "".join(traceback.format_exception(error))
+    from daflow_jax.io.storage import mirror, place
+
+    log, story = place(workdir) / "log.txt", "".join(traceback.format_exception(error))
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "a", encoding="utf-8") as file:
-            file.write(story)
-    except OSError:
+        mirror.append(log, story)
+    except Exception:  # noqa: BLE001 - no disk, or no bucket
         return 1, f"unexpected failure\n{story}"
     return 1, f"unexpected failure; the traceback is in {log}"
 

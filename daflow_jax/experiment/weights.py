@@ -1,23 +1,23 @@
 """Weights that a run starts from, and the model folders that it leaves."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from daflow_jax import errors, models, pretrained, tasks
 from daflow_jax.experiment.networks import MODULE
+from daflow_jax.io import storage
 from daflow_jax.train import checkpoint
 from daflow_jax.train import export as exports
 
 
 def find(path: str) -> None:
-    """Raises UserError for weights that are not on this machine; reads none."""
+    """Raises UserError for weights that are not there; reads none of a workdir."""
     if not _is_workdir(path):
         pretrained.resolve(path)
 
 
 def _is_workdir(path: str) -> bool:
-    return (Path(path) / "checkpoints").is_dir()
+    return (storage.place(path) / "checkpoints").is_dir()
 
 
 def load_variables(path: str, networks: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def load_variables(path: str, networks: Mapping[str, Any]) -> dict[str, Any]:
     out as the run's first network holds them.
     """
     if _is_workdir(path):
-        variables = checkpoint.load_variables(Path(path))
+        variables = checkpoint.load_variables(path)
     else:
         variables = pretrained.load(pretrained.resolve(path)).variables
     model = networks.get(MODULE)
@@ -49,7 +49,9 @@ def saver(
     if not networks:
         return None
 
-    def save(folder: Path, which: str, variables: dict[str, Any], record: dict[str, Any]) -> None:
+    def save(
+        folder: storage.Place, which: str, variables: dict[str, Any], record: dict[str, Any]
+    ) -> None:
         field = which if which in networks else next(iter(networks))
         model = networks[field]
         plain, packed = models.stored(model), models.pack(model, variables)

@@ -1,10 +1,10 @@
 """The folder of an exported function: its file, its signature, and an example that runs it."""
 
 import json
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from daflow_jax.io import atomic
+from daflow_jax.io import atomic, storage
+from daflow_jax.io.storage import Place
 
 SIGNATURE, EXAMPLE = "signature.json", "load_example.py"
 
@@ -19,9 +19,9 @@ class Artefact(NamedTuple):
     signature: dict[str, Any]
     example: str
 
-    def write(self, folder: str | Path) -> Path:
+    def write(self, folder: str | Place) -> Place:
         """Returns the folder, with the function, its signature and the example."""
-        folder = Path(folder)
+        folder = storage.place(folder)
         atomic.write_bytes(folder / self.file, self.blob)
         atomic.write_text(folder / SIGNATURE, json.dumps(self.signature, indent=1) + "\n")
         atomic.write_text(folder / EXAMPLE, self.example)

@@ -6,12 +6,13 @@ from typing import Any
 
 from daflow_jax import errors, models, pretrained
 from daflow_jax.export import slim as slims
-from daflow_jax.io import protected
+from daflow_jax.io import protected, storage
+from daflow_jax.io.storage import Place
 
 
 def write(
     model: str | Path,
-    out: str | Path,
+    out: str | Place,
     *,
     slim: bool = False,
     dtype: str | None = None,
@@ -47,7 +48,7 @@ def write(
         config,
         layout,
         arrays,
-        name=Path(out).name,
+        name=storage.place(out).name,
         defaults={**meta["defaults"], **chosen},
         training={**meta["training"], "exported_from": meta.get("sha256"), "slim": slim},
         card=_card(source),

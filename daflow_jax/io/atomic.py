@@ -1,18 +1,21 @@
 """Files appear whole or not at all: written beside their place, then renamed.
 
 A temporary file is made new, under a name that nobody can foresee, and no link is followed: who may
-write to the folder cannot make another file be overwritten.
+write to the folder cannot make another file be overwritten. A file of a bucket is written on this
+machine and goes up as one object, which appears whole by itself.
 """
 
 import errno
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from daflow_jax.errors import UserError
-from daflow_jax.io import protected
+from daflow_jax.io import protected, storage
+from daflow_jax.io.storage import Place, copies
 
 _REMEDIES = {
     errno.ENOSPC: "Free some space or choose another --out",
@@ -29,7 +32,7 @@ _LONGEST = 255  # bytes of a file name on the usual file systems
 _TRIES = 20
 
 
-def write_error(path: str | Path, error: OSError) -> UserError:
+def write_error(path: str | Place, error: OSError) -> UserError:
     """Returns the one-line refusal for an `OSError` met while writing `path`: code 2 where the
     path itself cannot be one, else 3."""
     reason = (error.strerror or str(error)).lower()
@@ -47,15 +50,19 @@ def beside(path: Path, mark: str, suffix: str = "") -> Path:
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Place) -> Iterator[Path]:
     """Yields a temporary path in the folder of `path`; renames it to `path` if the block succeeds.
 
     The folder is made if missing. The file is there, empty: writers open it by its name. On any
     error it is removed and an older file at `path` stays as it was. The suffix is kept, so writers
     that look at it work. `OSError` becomes a `UserError`; a protected file is refused.
     """
-    path = Path(path)
+    path = storage.place(path)
     protected.check(path)
+    if not isinstance(path, Path):
+        with _uploading(path) as part:
+            yield part
+        return
     part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +75,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _uploading(path: Place) -> Iterator[Path]:
+    """Yields an empty file of this machine; it becomes the object `path` if the block succeeds."""
+    with tempfile.TemporaryDirectory(prefix="daflow-") as folder:
+        part = Path(folder) / path.name
+        try:
+            part.touch()
+            yield part
+        except OSError as error:
+            raise write_error(path, error) from error
+        copies.upload(part, path)
 
 
 def _new_file(path: Path) -> Path:
@@ -91,7 +111,7 @@ def no_link(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
+def write_bytes(path: str | Place, data: bytes) -> None:
     """Writes `data` to `path` whole or not at all, and flushes it to the disk."""
     with replacing(path) as part, open(part, "wb", opener=no_link) as file:
         file.write(data)
@@ -99,6 +119,6 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: str | Place, text: str) -> None:
     """Writes `text` as UTF-8 to `path` whole or not at all."""
     write_bytes(path, text.encode())

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from daflow_jax.errors import UserError
+from daflow_jax.io import storage
+from daflow_jax.io.storage import Place
 
 MOST_BYTES = 256 * 2**20  # [choice] the index of a checkpoint of 10^6 arrays has 100 MB
 DEEPEST = 100  # [choice] levels of nesting; ours have fewer than 10
@@ -134,11 +136,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def read(path: str | Path, remedy: str = "Copy the file again") -> Any:
+def read(path: str | Place, remedy: str = "Copy the file again") -> Any:
     """Returns the content of a JSON file; what cannot be read is a `UserError` naming the file."""
-    path = Path(path)
+    path = storage.place(path)
     try:
-        if path.is_file() and path.stat().st_size > MOST_BYTES:
+        if isinstance(path, Path) and path.is_file() and path.stat().st_size > MOST_BYTES:
             raise UserError(path, f"has more than {MOST_BYTES} bytes, too many for JSON", remedy)
         data = path.read_bytes()
     except FileNotFoundError:
@@ -149,7 +151,7 @@ def read(path: str | Path, remedy: str = "Copy the file again") -> Any:
     return loads(data, path, remedy)
 
 
-def read_object(path: str | Path, remedy: str = "Copy the file again") -> Fields:
+def read_object(path: str | Place, remedy: str = "Copy the file again") -> Fields:
     """Returns the fields of a JSON file that holds an object; see `read`."""
     value = read(path, remedy)
     if not isinstance(value, dict):

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daflow_jax.errors import UserError
+from daflow_jax.io.storage import Place
 
 Identity = tuple[int, int]
 _protected: list[dict[Identity, Path]] = []
 
 
-def identity(path: str | Path) -> Identity | None:
+def identity(path: str | Place) -> Identity | None:
     """Returns what names a file on this machine (device and inode), None if there is none.
 
     A way through folders that are not there ("new/../a.png") counts: writers make them.
@@ -33,7 +34,7 @@ def identity(path: str | Path) -> Identity | None:
     return info.st_dev, info.st_ino
 
 
-def known(paths: Iterable[str | Path]) -> dict[Identity, Path]:
+def known(paths: Iterable[str | Place]) -> dict[Identity, Path]:
     """Returns the existing files among `paths` by identity."""
     found = ((identity(path), Path(path)) for path in paths)
     return {name: path for name, path in found if name is not None}
@@ -50,13 +51,13 @@ def protecting(paths: Iterable[str | Path]) -> Iterator[None]:
         _protected[:] = [one for one in _protected if one is not files]
 
 
-def check(path: str | Path) -> None:
+def check(path: str | Place) -> None:
     """Raises UserError if `path` is a protected file."""
     for files in _protected:
         refuse(path, files)
 
 
-def refuse(path: str | Path, files: dict[Identity, Path]) -> None:
+def refuse(path: str | Place, files: dict[Identity, Path]) -> None:
     """Raises UserError if `path` is one of `files`."""
     source = files.get(identity(path) or (-1, -1)) if files else None
     if source is not None:

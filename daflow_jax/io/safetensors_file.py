@@ -14,6 +14,7 @@ import numpy as np
 from daflow_jax.errors import UserError
 from daflow_jax.io import atomic, json_file
 from daflow_jax.io.mapped import MappedArrays, Region
+from daflow_jax.io.storage import Place
 
 DTYPES = {
     "F64": np.dtype(np.float64),
@@ -65,7 +66,7 @@ def read(path: str | Path) -> MappedArrays:
     return MappedArrays(regions)
 
 
-def write(path: str | Path, layout: Layout, arrays: Iterable[tuple[str, np.ndarray]]) -> str:
+def write(path: str | Place, layout: Layout, arrays: Iterable[tuple[str, np.ndarray]]) -> str:
     """Returns the sha256 of the file written, whole or not at all.
 
     Args:

@@ -9,7 +9,8 @@ import numpy as np
 from daflow_jax import errors, models, pretrained
 from daflow_jax.convert import reverse
 from daflow_jax.convert.architecture import Written
-from daflow_jax.io import atomic, safetensors_file
+from daflow_jax.io import atomic, safetensors_file, storage
+from daflow_jax.io.storage import Place
 from daflow_jax.pretrained import published
 
 EXAMPLE = "load_example.py"
@@ -24,11 +25,11 @@ def libraries() -> tuple[str, ...]:
 class File(NamedTuple):
     """path: of the .safetensors file. ignored: our parameters left out -> why."""
 
-    path: Path
+    path: Place
     ignored: dict[str, str]
 
 
-def write(model: str | Path, library: str, out: str | Path) -> File:
+def write(model: str | Path, library: str, out: str | Place) -> File:
     """Returns the file written in the folder `out`, beside an example that loads it.
 
     The arrays are float32, in the library's order of axes; counters of its batch norms, which
@@ -46,9 +47,9 @@ def write(model: str | Path, library: str, out: str | Path) -> File:
         arrays.append((name, array))
     arrays.sort(key=lambda pair: pair[0])
     layout = {name: (np.dtype(np.float32), array.shape) for name, array in arrays}
-    file = Path(out) / f"{written.file}.safetensors"
+    file = storage.place(out) / f"{written.file}.safetensors"
     safetensors_file.write(file, layout, arrays)
-    atomic.write_text(Path(out) / EXAMPLE, written.example)
+    atomic.write_text(storage.place(out) / EXAMPLE, written.example)
     return File(file, ignored)
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from daflow_jax import errors, models
+from daflow_jax.io import storage
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -30,7 +31,14 @@ def available() -> list[str]:
 
 
 def resolve(name: str | Path) -> Path:
-    """Returns the folder of a model given by path (folder or its .safetensors file) or by name."""
+    """Returns the folder of a model given by path (folder or its .safetensors file) or by name.
+
+    A folder in a bucket is fetched into the cache, once for each content.
+    """
+    if storage.is_url(name):
+        from daflow_jax.pretrained import bucket
+
+        return bucket.fetch(storage.place(name), cache_root() / "fetched")
     path = Path(name)
     if path.suffix == ".safetensors" and path.is_file():
         return path.parent

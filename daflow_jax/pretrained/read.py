@@ -10,6 +10,7 @@ import numpy as np
 
 from daflow_jax import errors
 from daflow_jax.io import safetensors_file
+from daflow_jax.io.storage import Place
 from daflow_jax.models import calls
 from daflow_jax.pretrained import meta as description
 from daflow_jax.pretrained.meta import FORMAT, NEEDS
@@ -73,11 +74,11 @@ def _check_digest(files, meta):
         raise errors.UserError(where, rule, "Copy the folder again")
 
 
-def digest(files: Iterable[Path]) -> str:
+def digest(files: Iterable[Place]) -> str:
     """Returns the sha256 of the files' bytes, one after the other."""
     digest = hashlib.sha256()
     for file in files:
-        with open(file, "rb") as stream:
+        with file.open("rb") as stream:
             while block := stream.read(2**20):
                 digest.update(block)
     return digest.hexdigest()

@@ -3,16 +3,15 @@
 import itertools
 import json
 import math
-import shutil
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 from daflow_jax import models
-from daflow_jax.io import atomic, safetensors_file
+from daflow_jax.io import atomic, safetensors_file, storage
+from daflow_jax.io.storage import Place
 from daflow_jax.pretrained import meta as description
 from daflow_jax.pretrained.meta import FORMAT
 from daflow_jax.pretrained.names import CARD, CONFIG
@@ -34,7 +33,7 @@ _USE = {  # how a model of a kind is used, for its card
 
 
 def save(
-    path: str | Path,
+    path: str | Place,
     config: Any,
     variables: Any,
     *,
@@ -42,7 +41,7 @@ def save(
     defaults: dict[str, Any] | None = None,
     training: dict[str, Any] | None = None,
     card: str | None = None,
-) -> Path:
+) -> Place:
     """Returns the folder written: weights in their own dtype, then the card, config.json last.
 
     Args:
@@ -58,7 +57,7 @@ def save(
 
 
 def write(
-    path: str | Path,
+    path: str | Place,
     config: Any,
     layout: safetensors_file.Layout,
     arrays: Iterable[tuple[str, np.ndarray]],
@@ -68,7 +67,7 @@ def write(
     training: dict[str, Any] | None = None,
     card: str | None = None,
     shard_bytes: int | None = None,
-) -> Path:
+) -> Place:
     """Returns the folder written from arrays that come one by one; see `save`.
 
     Args:
@@ -77,7 +76,7 @@ def write(
         shard_bytes: start another file before one would grow beyond this (a larger array has a
             file of its own); None writes one file.
     """
-    path = Path(path)
+    path = storage.place(path)
     made = not path.exists()
     shards = _shards(layout, shard_bytes)
     files = weight_names(len(shards))
@@ -87,7 +86,7 @@ def write(
             safetensors_file.write(path / file, shard, itertools.islice(stream, len(shard)))
     except BaseException:
         if made and path.is_dir():
-            shutil.rmtree(path)  # nothing half written
+            storage.remove_tree(path)  # nothing half written
         raise
     learned = (shape for key, (_, shape) in layout.items() if key.startswith("params/"))
     meta = {

@@ -12,9 +12,7 @@ import hashlib
 import importlib.metadata
 import json
 import logging
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -24,6 +22,8 @@ import orbax.checkpoint as ocp
 from flax import traverse_util
 
 from daflow_jax import errors
+from daflow_jax.io import storage
+from daflow_jax.io.storage import Place
 from daflow_jax.sharding import processes
 from daflow_jax.train import checksum
 from daflow_jax.train import state as states
@@ -41,8 +41,8 @@ class Damaged(Exception):
 class Checkpoints:
     """The checkpoints of one workdir, newest last; writing goes on in the background."""
 
-    def __init__(self, workdir: Path, keep: int = 3, log: Callable[[str], None] = print):
-        self._directory, self._log = Path(workdir).absolute() / "checkpoints", log
+    def __init__(self, workdir: str | Place, keep: int = 3, log: Callable[[str], None] = print):
+        self._directory, self._log = storage.absolute(workdir) / "checkpoints", log
         logging.getLogger("absl").addFilter(_not_of_orbax)
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, step_format_fixed_length=9)
         self._manager = ocp.CheckpointManager(self._directory, options=options)
@@ -91,9 +91,9 @@ class Checkpoints:
         target = self._directory.parent / "damaged" / f"{step:09d}"
 
         def move():
-            shutil.rmtree(target, ignore_errors=True)
-            target.parent.mkdir(exist_ok=True)
-            (self._directory / f"{step:09d}").rename(target)
+            storage.remove_tree(target)
+            storage.make_folder(target.parent)
+            storage.move(self._directory / f"{step:09d}", target)
 
         processes.on_main(move)
         self._manager.reload()
@@ -104,6 +104,8 @@ class Checkpoints:
         try:
             yield
         except Exception as error:
+            if (told := storage.explain(error, self._directory)) is not None:
+                raise told from error
             if not errors.is_full(error):
                 raise
             rule = "no room for a checkpoint; those before it are whole"
@@ -127,11 +129,11 @@ class Checkpoints:
             self._manager.close()
 
 
-def load_variables(workdir: str | Path) -> dict[str, Any]:
+def load_variables(workdir: str | Place) -> dict[str, Any]:
     """Returns {"params": ..., collection: ...} (NumPy) of a workdir's newest checkpoint, EMA
     preferred.
     """
-    directory = Path(workdir).absolute() / "checkpoints"
+    directory = storage.absolute(workdir) / "checkpoints"
     with _reader(directory) as manager:
         step = manager.latest_step()
         if step is None:
@@ -217,7 +219,7 @@ def _read_meta(manager, step):
         meta["leaves"].items()
         found = meta["format"]
     except Exception as error:  # noqa: BLE001 - whatever the reader meets, the step cannot be used
-        raise Damaged(_brief(error)) from error
+        raise _fault(error) from error
     if SEAL in meta or found == FORMAT:
         if meta != sealed(meta):
             raise Damaged("its meta fails its checksum")
@@ -232,7 +234,7 @@ def _restore_arrays(manager, step, like, args, partial=False):
     try:
         return manager.restore(step, args=ocp.args.Composite(state=request)).state
     except Exception as error:  # noqa: BLE001
-        raise Damaged(_brief(error)) from error
+        raise _fault(error) from error
 
 
 def _check_names(where, template, table):
@@ -281,7 +283,7 @@ def _not_of_orbax(record: logging.LogRecord) -> bool:
     return "/orbax/" not in record.pathname
 
 
-def _reader(directory: Path) -> ocp.CheckpointManager:
+def _reader(directory: Place) -> ocp.CheckpointManager:
     """Returns a manager that waits for no other process: what one cannot read, another may."""
     own = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(own, {own}, f"reader{own}")
@@ -289,6 +291,11 @@ def _reader(directory: Path) -> ocp.CheckpointManager:
         create=False, step_format_fixed_length=9, multiprocessing_options=alone
     )
     return ocp.CheckpointManager(directory, options=options)
+
+
+def _fault(error: Exception) -> Exception:
+    """Returns what to raise: a store that is out of reach says nothing about a checkpoint."""
+    return storage.explain(error, "checkpoints") or Damaged(_brief(error))
 
 
 def _brief(error: Exception) -> str:

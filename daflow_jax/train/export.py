@@ -1,21 +1,22 @@
 """Model folders out of a run; the caller says how a folder is written."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from daflow_jax.io import storage
+from daflow_jax.io.storage import Place
 from daflow_jax.sharding import processes
 
 # (folder, which of the task's models, NumPy variables, training record)
-Saver = Callable[[Path, str, dict[str, Any], dict[str, Any]], None]
+Saver = Callable[[Place, str, dict[str, Any], dict[str, Any]], None]
 
 
 def export(
-    folder: Path, exported: dict[str, dict[str, Any]], record: dict[str, Any], save: Saver
+    folder: Place, exported: dict[str, dict[str, Any]], record: dict[str, Any], save: Saver
 ) -> None:
     """Writes the variables under "" as the model folder `folder`, those under NAME as
     `folder`-NAME (process 0), replacing those before; all processes must call it.
@@ -24,7 +25,7 @@ def export(
         host = jax.tree.map(_host, variables)
         if processes.is_main():
             target = folder.with_name(f"{folder.name}-{name}") if name else folder
-            target.parent.mkdir(parents=True, exist_ok=True)
+            storage.make_folder(target.parent)
             save(target, name, host, record)
 
 

@@ -12,7 +12,7 @@ from daflow_jax import errors
 
 Tree = Any
 RANDOM = "random"
-_ITEM = re.compile(r"(?:(?P<target>[\w/]+)=)?(?P<path>[^:=]+)(?::(?P<source>[\w/]+))?")
+_ITEM = re.compile(r"(?:(?P<target>[\w/]+)=)?(?P<path>(?:\w+://)?[^:=]+)(?::(?P<source>[\w/]+))?")
 
 
 class Source(NamedTuple):

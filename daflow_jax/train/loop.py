@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+import sys
 import time
-from pathlib import Path
 
 import jax
 import numpy as np
 
 from daflow_jax import errors
+from daflow_jax.io import storage
 from daflow_jax.sharding import processes
 from daflow_jax.train import checkpoint as checkpoints
 from daflow_jax.train import data_feed, signals
@@ -39,7 +40,8 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> int:
     is resumed. Raises UserError for what the person can correct, and with code 1 after too many
     steps whose loss was not finite.
     """
-    folder = Path(workdir).absolute()
+    folder = storage.absolute(workdir)
+    storage.check(folder)
     if not any(folder.glob("checkpoints/*")):
         check_sources(experiment)  # before anything is compiled, or left in a new folder
     with contextlib.ExitStack() as stack:
@@ -62,18 +64,24 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> int:
         return code
 
 
-def _claim(stack: contextlib.ExitStack, folder: Path, experiment: Experiment) -> int | None:
+def _claim(
+    stack: contextlib.ExitStack, folder: storage.Place, experiment: Experiment
+) -> int | None:
     """Returns the step at which the run in `folder`, now ours, was done."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stack.enter_context(workdirs.hold(folder))
+    storage.make_folder(folder)
+    stack.enter_context(workdirs.hold(folder, _say))
     workdirs.bind(folder, experiment.config, experiment.filled)
     return workdirs.done_step(folder)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 class Run:
     """One run from its first state (new or resumed) to its last."""
 
-    def __init__(self, experiment: Experiment, folder: Path):
+    def __init__(self, experiment: Experiment, folder: storage.Place):
         self._e, self._folder = experiment, folder
         lines: list[str] = []
         self._checkpoints = checkpoints.Checkpoints(
@@ -120,7 +128,7 @@ class Run:
     def __call__(self) -> int:
         start, stopped = self._step, 0
         recorder = recorders.Recorder(work(self._e), self._step)
-        profiler = profiles.Profiler(self._folder, self._e.log.profile)
+        profiler = profiles.Profiler(self._writer.folder, self._e.log.profile)
         vote = processes.Vote(self._e.mesh, RUN_AHEAD)
         with signals.caught() as stop:
             while self._step < self._e.train.steps and not stopped:
@@ -224,6 +232,7 @@ class Run:
     def _save(self):
         if self._saved == self._step:
             return
+        self._writer.sync()  # numbers of the steps before a checkpoint are never lost
         meta = {"config": self._e.config, "best": self._best, "data": self._feed.get_state()}
         self._checkpoints.save(self._step, self._state, meta)
         self._saved = self._step

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from daflow_jax import errors
-from daflow_jax.io import json_file
+from daflow_jax.io import json_file, storage
+from daflow_jax.io.storage import Place, lease
 from daflow_jax.sharding import processes
 
 # Sections that may change between runs in one workdir; of "train" only the batch is bound.
@@ -22,11 +23,17 @@ FREE_FIELDS = ("data.num_workers",)  # the batches are the same with any number
 
 
 @contextlib.contextmanager
-def hold(workdir: Path) -> Iterator[None]:
-    """Keeps every other process out of `workdir` while it lasts (a lock that dies with its
-    holder).
+def hold(workdir: Place, log: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+    """Keeps every other process out of `workdir` while it lasts: by a lock that dies with its
+    holder, or in a bucket by a claim that its holder renews (`io.storage.lease`).
+
+    `log` is told where a claim that may be a dead process's has to be waited for.
     """
-    path = Path(workdir) / "lock"
+    if not isinstance(workdir, Path):
+        with lease.hold(workdir / "lock", log):
+            yield
+        return
+    path = workdir / "lock"
     with open(path, "a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,7 +50,7 @@ def hold(workdir: Path) -> Iterator[None]:
         yield
 
 
-def check_shared(workdir: Path, patience: float = 10.0) -> None:
+def check_shared(workdir: Place, patience: float = 10.0) -> None:
     """Raises UserError unless every process sees the folder that process 0 holds."""
     want = processes.gather(_holder(workdir))[0]
     deadline = time.monotonic() + patience
@@ -55,13 +62,13 @@ def check_shared(workdir: Path, patience: float = 10.0) -> None:
         raise errors.UserError(workdir, rule, "Name one on a disk that all machines share")
 
 
-def _holder(workdir: Path) -> str:
-    path = Path(workdir) / "lock"
+def _holder(workdir: Place) -> str:
+    path = workdir / "lock"
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def bind(
-    workdir: Path,
+    workdir: Place,
     config: Mapping[str, Any],
     filled: Callable[[dict[str, Any]], dict[str, Any]] = dict,
 ) -> None:
@@ -72,7 +79,7 @@ def bind(
         filled: older config.json -> the same with the defaults of fields that it lacks, which are
             younger than it.
     """
-    path = Path(workdir) / "config.json"
+    path = workdir / "config.json"
     if path.exists():
         remedy = "Take a new workdir, or copy the file again"
         old = json_file.read_object(path, remedy).values
@@ -82,9 +89,7 @@ def bind(
             flag = f"--config.checkpoint.init_from={workdir}"
             remedy = f"Take a new workdir; to start from its weights: {flag}"
             raise errors.UserError(workdir, rule, remedy)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(_plain(config), indent=2) + "\n")
-    temporary.replace(path)
+    storage.write_text(path, json.dumps(_plain(config), indent=2) + "\n")
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -122,18 +127,18 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(config))
 
 
-def done_step(workdir: Path) -> int | None:
+def done_step(workdir: Place) -> int | None:
     """Returns the last step of a finished run, None while it is not finished."""
-    path = Path(workdir) / "done"
+    path = workdir / "done"
     if not path.exists():
         return None
-    text = path.read_text(errors="replace").strip()
+    text = path.read_bytes().decode(errors="replace").strip()
     if not re.fullmatch(r"[0-9]{1,12}", text):
         rule = f"holds {text[:20]!r}, not the number of a step"
         raise errors.UserError(path, rule, "Delete it, then run the same command again")
     return int(text)
 
 
-def mark_done(workdir: Path, step: int) -> None:
+def mark_done(workdir: Place, step: int) -> None:
     """Marks the run as finished at `step`."""
-    (Path(workdir) / "done").write_text(f"{step}\n")
+    (workdir / "done").write_text(f"{step}\n")

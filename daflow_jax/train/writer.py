@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from daflow_jax import errors, ranges
+from daflow_jax.io.storage import Place, mirror
 from daflow_jax.sharding import processes
 from daflow_jax.train import checkpoint as checkpoints
 
@@ -42,20 +43,28 @@ class LogConfig:
 
 
 class Writer:
-    """Writes into one workdir; on every process but the first each method does nothing."""
+    """Writes into one workdir; on every process but the first each method does nothing.
+
+    Attributes:
+        folder: where the files are written: the workdir, or what is copied to it in a bucket.
+    """
 
     def __init__(
-        self, workdir: Path, config: LogConfig, write_image: ImageWriter, resumed_at: int = 0
+        self, workdir: Place, config: LogConfig, write_image: ImageWriter, resumed_at: int = 0
     ):
-        self._workdir, self._write_image = Path(workdir), write_image
+        self._write_image = write_image
         self._speaks = processes.is_main()
         self._events = None
+        self._mirror: mirror.Mirror | None = None
+        self.folder = Path()
         if not self._speaks:
             return
-        (self._workdir / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n")
-        _cut(self._workdir / "metrics.jsonl", resumed_at)
+        self._mirror = mirror.Mirror(workdir, fetch=("log.txt", "metrics.jsonl"))
+        self.folder = self._mirror.folder
+        (self.folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n")
+        _cut(self.folder / "metrics.jsonl", resumed_at)
         if config.tensorboard:
-            self._events = _open_events(self._workdir, resumed_at)
+            self._events = _open_events(self.folder, resumed_at)
 
     def log(self, text: str) -> None:
         """Writes a line to the terminal and to log.txt."""
@@ -64,7 +73,7 @@ class Writer:
         sys.stderr.write(f"{text}\n")  # at once: another thread may report the end of the run
         sys.stderr.flush()
         now = datetime.datetime.now().isoformat(timespec="seconds")
-        with open(self._workdir / "log.txt", "a", encoding="utf-8") as file:
+        with open(self.folder / "log.txt", "a", encoding="utf-8") as file:
             file.write(f"{now} {text}\n")
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
@@ -72,7 +81,7 @@ class Writer:
         if not self._speaks:
             return
         safe = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        with open(self._workdir / "metrics.jsonl", "a", encoding="utf-8") as file:
+        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **safe}) + "\n")
         for name, value in values.items():
             if self._events is not None and math.isfinite(value):
@@ -82,7 +91,7 @@ class Writer:
         """Writes an evaluation's result to eval/step_*.json (merged over names) and as scalars."""
         if not self._speaks:
             return
-        path = self._workdir / "eval" / f"step_{step:09d}.json"
+        path = self.folder / "eval" / f"step_{step:09d}.json"
         path.parent.mkdir(exist_ok=True)
         try:
             known = json.loads(path.read_text())
@@ -95,17 +104,24 @@ class Writer:
         """Writes uint8 pictures (h, w, 3) to samples/step_*/NAME.png and to the event file."""
         if not self._speaks:
             return
-        folder = self._workdir / "samples" / f"step_{step:09d}"
+        folder = self.folder / "samples" / f"step_{step:09d}"
         folder.mkdir(parents=True, exist_ok=True)
         for name, image in images.items():
             self._write_image(folder / f"{name}.png", image)
             if self._events is not None:
                 self._events.add_image(name, image, step, dataformats="HWC")
 
+    def sync(self) -> None:
+        """Brings what was written into the workdir, where that is in a bucket."""
+        if self._mirror is not None:
+            self._mirror.sync()
+
     def close(self) -> None:
         """Ends the event file."""
         if self._events is not None:
             self._events.close()
+        if self._mirror is not None:
+            self._mirror.close()
 
 
 def line(
