@@ -16,7 +16,7 @@ import numpy as np
 from daflow_jax.losses import dense_agreement, flow_fit
 from daflow_jax.models.resnet import decoder
 from daflow_jax.nn import heads
-from daflow_jax.ops import affine, crops, dense_views, moving_average, occlusion, subcrops
+from daflow_jax.ops import affine, crops, dense_views, moving_average, occlusion, subcrops, warp
 from daflow_jax.train import schedule
 from tests.golden import weights
 from tests.models.parity import Row
@@ -242,6 +242,10 @@ def _geometry(g) -> Iterator[Row]:
     yield Row("fb_error", error, g["fb_error"], 1e-4)
     hidden = occlusion.forward_backward_mask(flow, backward, "squared", 0.1, 0.5)
     yield Row("occlusion_ok", ~np.asarray(hidden), g["occlusion_ok"], 0, "exact")
+    returned = warp.warp(backward, flow)
+    square = [np.sum(np.square(np.asarray(x)), -1) for x in (flow + returned, flow, returned)]
+    margin = square[0] - (0.1 * (square[1] + square[2]) + 0.5)
+    yield Row("occlusion_margin", margin, g["occlusion_margin"], 2e-4)
     size = flow.shape[1:3]
     inside = dense_views.inside(dense_views.points(size) + flow, size)
     yield Row("inside", inside, g["inside"], 0, "exact")

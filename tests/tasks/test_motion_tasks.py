@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from daflow_jax import errors, experiment, pretrained
+from daflow_jax import api, errors, experiment, pretrained, sharding
 from daflow_jax.tasks import inputs
 from daflow_jax.train import loop, setup, step
 
@@ -40,7 +40,6 @@ TASKS = {
         {"name": "vit-nano", "width": 16, "depth": 2, "heads": 2, "table": 32, "drop_path": 0.1},
     ),
 }  # fmt: skip
-SLOW = [pytest.param(name, marks=[pytest.mark.slow] * (name != "flowe")) for name in TASKS]
 
 
 def config(name, steps=2, **task):
@@ -65,8 +64,6 @@ def batch(name):
 
 def stepped(e, rows, count=2):
     """Returns losses of `count` steps on the same clips, and the last state."""
-    from daflow_jax import sharding
-
     with jax.set_mesh(e.mesh):
         state = setup.initial_state(e, setup.abstract_state(e))
         run, losses = jax.jit(step.make_step(e.task, e.optimizer)), []
@@ -76,7 +73,25 @@ def stepped(e, rows, count=2):
         return losses, jax.device_get(state)
 
 
-@pytest.mark.parametrize("name", SLOW)
+def test_the_loss_of_one_device_is_that_of_eight():
+    """The loss alone, which compiles quickly; whole steps of all tasks are compared below."""
+    found = []
+    for count in (1, 8):
+        e = experiment.build(config("flowe"), jax.devices()[:count])
+        if not found:
+            variables = jax.jit(lambda: e.task.init(jax.random.key(0), e.example))()  # noqa: B023
+            variables = jax.device_get(variables)
+        with jax.set_mesh(e.mesh):
+            placed = sharding.place_batch(batch("flowe"), e.mesh)
+            out = jax.jit(e.task.loss)(
+                variables["params"], _aux(variables), placed, jax.random.key(1)
+            )
+        found.append(jax.device_get((out.loss, out.aux["batch_stats"])))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6), *found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
 def test_one_device_and_eight_give_equal_losses(name):
     rows, found = batch(name), []
     for count in (1, 8):
@@ -100,8 +115,6 @@ def test_it_trains_resumes_and_leaves_encoders(name, tmp_path):
     for steps in (2, 3):
         assert loop.train(experiment.build(config(name, steps)), tmp_path / "run") == 0
     for folder in ("last", "last-teacher", "best"):
-        from daflow_jax import api
-
         model = api.load(tmp_path / "run/export" / folder)
         maps = model(np.zeros((3, 30, 40, 3), np.uint8))
         assert maps.shape[0] == 3 and maps.shape[-1] == model.config.features
