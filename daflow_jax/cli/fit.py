@@ -26,7 +26,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         **options.examples(
             "daflow fit video.mp4",
             "daflow fit clip/ --side 128 --steps 10000 --gap 12",
-            "daflow fit clip/ --preset omnimotion --side 256 --steps 100000 --speed 1",
+            "daflow fit clip/ --preset omnimotion --side 256 --steps 100000 --speed 1 "
+            "--batch-points 8x256",
         ),
     )
     parser.add_argument("inputs", nargs="+", metavar="IN", help="folders, globs, videos, @list.txt")
@@ -43,14 +44,14 @@ def _add_fit(fit: argparse._ActionsContainer) -> None:
     text = "the network: omnimotion-nano, or omnimotion as published (omnimotion-nano)"
     fit.add_argument("--preset", default="omnimotion-nano", metavar="NAME", help=text)
     count = options.at_least(1)
-    fit.add_argument("--steps", type=count, default=3000, metavar="N", help="of the fit (3000)")
+    fit.add_argument("--steps", type=count, default=2000, metavar="N", help="of the fit (2000)")
     text = "longer side of the frames that are fitted, pixels (96)"
     fit.add_argument("--side", type=options.at_least(16, 4096), default=96, metavar="PX", help=text)
     text = "frames apart of the farthest pairs (8)"
     fit.add_argument("--gap", type=count, default=8, metavar="N", help=text)
-    text = "points a step: pairs of frames, and points of each (8x256)"
+    text = "points a step: pairs of frames, and points of each (8x64; published: 8x256)"
     size = options.width_by_height
-    fit.add_argument("--batch-points", type=size, default=(8, 256), metavar="PxN", help=text)
+    fit.add_argument("--batch-points", type=size, default=(8, 64), metavar="PxN", help=text)
     text = "rates of descent, times the published ones of 100,000 steps (10)"
     fit.add_argument("--speed", type=float, default=10.0, metavar="X", help=text)
     text = "points of the written tracks on the longer side (24)"

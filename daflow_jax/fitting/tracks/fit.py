@@ -26,9 +26,9 @@ class Settings(NamedTuple):
     the published rates; short fits need more. seed: of every draw.
     """
 
-    steps: int = 3000
+    steps: int = 2000
     pairs: int = 8
-    points: int = 256
+    points: int = 64
     speed: float = 10.0
     seed: int = 0
 
