@@ -189,3 +189,23 @@ def test_a_network_without_heads_and_a_missing_teacher_are_refused(tmp_path):
         experiment.build(values)
     with pytest.raises(errors.UserError, match="best-teacher"):
         pretrained.load(tmp_path / "export/best-teacher")
+
+
+def test_flow_may_come_from_a_frozen_network():
+    values = config("flowe", flow_from="network", iters=2)
+    values["networks"] = {"flow": {"name": "raft-small"}}
+    values["data"]["scene"] |= {"height": 128, "width": 128}
+    values["optimizer"]["frozen"] = ("flow/.*",)
+    with pytest.raises(errors.UserError, match="init_from: is empty"):
+        experiment.build(values, jax.devices()[:1])
+    values["checkpoint"]["init_from"] = "flow=models/raft-small"
+    e = experiment.build(values, jax.devices()[:1])
+    assert set(e.example) == {"hq", "weight"}
+    like = setup.abstract_state(e)
+    assert set(like.frozen) == {"flow"} and set(like.params) == {
+        "encoder",
+        "projector",
+        "predictor",
+    }
+    out, _ = jax.eval_shape(step.make_step(e.task, e.optimizer), like, setup.batch_spec(e))
+    assert jax.tree.structure(out) == jax.tree.structure(like)
