@@ -71,7 +71,7 @@ def estimated(file: Path, name: str, model: Any) -> Path:
     return out
 
 
-def _save(file: Path, arrays: dict[str, np.ndarray]) -> None:
+def _save(file: Path, arrays: dict[str, Any]) -> None:
     with atomic.replacing(file) as part, open(part, "wb") as stream:
         np.savez(stream, **arrays)
 
@@ -191,7 +191,7 @@ def table(results: dict[str, dict[str, float]]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out")
     parser.add_argument("--flow", action="append", default=[], metavar="NAME=DIR")
     parser.add_argument("--shipped", default=DEFAULT_MODEL, help="the model that ships")

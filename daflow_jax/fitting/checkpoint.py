@@ -18,10 +18,11 @@ _HEAD, _SEAL = "head.json", "sha256"
 
 def save(path: Path, tree: Any, step: int, settings: dict[str, Any]) -> None:
     """Writes the arrays of a tree, the step, and what the fit depends on; whole or not at all."""
-    arrays = {name: np.asarray(leaf) for name, leaf in _named(tree)}
+    arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in _named(tree)}
     head = {"step": step, "settings": settings, _SEAL: _digest(arrays)}
     stream = io.BytesIO()
-    np.savez(stream, **arrays, **{_HEAD: np.frombuffer(json.dumps(head).encode(), np.uint8)})
+    arrays[_HEAD] = np.frombuffer(json.dumps(head).encode(), np.uint8)
+    np.savez(stream, **arrays)
     atomic.write_bytes(path, stream.getvalue())
 
 

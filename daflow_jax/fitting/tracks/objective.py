@@ -4,11 +4,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from daflow_jax.losses import tracks as losses
 from daflow_jax.ops import rays
 
+AnyArray = Array | np.ndarray  # batches are drawn on the host
 PUBLISHED_STEPS = 100_000  # of the published fits, by which the weights of the loss are dated
 
 
@@ -18,13 +20,13 @@ class Batch(NamedTuple):
     rgb: of the points, in [0, 1]. weight: of the flow. jitter: in [0, 1), of the samples.
     """
 
-    source: Int[Array, " b"]
-    target: Int[Array, " b"]
-    points: Float[Array, "b n 2"]
-    places: Float[Array, "b n 2"]
-    rgb: Float[Array, "b n 3"]
-    weight: Float[Array, "b n"]
-    jitter: Float[Array, "b n s"]
+    source: Int[AnyArray, " b"]
+    target: Int[AnyArray, " b"]
+    points: Float[AnyArray, "b n 2"]
+    places: Float[AnyArray, "b n 2"]
+    rgb: Float[AnyArray, "b n 3"]
+    weight: Float[AnyArray, "b n"]
+    jitter: Float[AnyArray, "b n s"]
 
 
 class Weights(NamedTuple):

@@ -106,7 +106,8 @@ def estimate(
             known[place + row] = SEEN * np.asarray(seen) | HIDDEN * np.asarray(hidden)
         progress()
         if place % 64 == 0 or place + 2 >= len(pairs):
-            flow.flush(), known.flush()
+            flow.flush()
+            known.flush()
             atomic.write_text(folder / HEAD, json.dumps({**head, "done": place + 2}))
     return PairFlow(pairs, flow, known)
 

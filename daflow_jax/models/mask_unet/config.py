@@ -42,4 +42,7 @@ class MaskUNetConfig:
         return self.multiple
 
 
-VARIANTS = {"mask-unet": MaskUNetConfig(), "mask-unet-nano": MaskUNetConfig(widths=(16, 32, 48, 64), side=96)}
+VARIANTS = {
+    "mask-unet": MaskUNetConfig(),
+    "mask-unet-nano": MaskUNetConfig(widths=(16, 32, 48, 64), side=96),
+}

@@ -1,6 +1,7 @@
 """The U-Net: down with strided convolutions, up with nearest neighbours and sums of both."""
 
 import functools
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -22,7 +23,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b ho wo o"]:
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        kinds = dict[str, Any](dtype=self.dtype, param_dtype=self.param_dtype)
         for number, stride in enumerate((self.stride, 1)):
             x = conv.Conv(
                 self.features,
@@ -49,7 +50,7 @@ class MaskUNet(nn.Module):
     ) -> Float[Array, "b f hs ws k"]:
         """Returns float32 logits per cell of `config.stride` pixels; clips are in [0, 1]."""
         del train  # there is no batch norm and no dropout
-        c, kinds = self.config, dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        c, kinds = self.config, dict[str, Any](dtype=self.dtype, param_dtype=self.param_dtype)
         block = functools.partial(Block, **kinds)
         x, maps = photometric.standardise(clips.reshape(-1, *clips.shape[2:])), []
         for level, width in enumerate(c.widths):

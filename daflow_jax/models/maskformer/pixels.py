@@ -5,6 +5,7 @@ lets the map grow by a border; here every layer has a norm of its own and keeps 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ class ConvNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h w o"]:
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        kinds = dict[str, Any](dtype=self.dtype, param_dtype=self.param_dtype)
         x = conv.LinenConv(
             self.features,
             (self.size, self.size),
@@ -50,7 +51,7 @@ class PixelDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, maps: Sequence[Float[Array, "b gh gw i"]]) -> Float[Array, "b h w c"]:
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        kinds = dict[str, Any](dtype=self.dtype, param_dtype=self.param_dtype)
         x = ConvNorm(self.width, **kinds, name="last")(maps[-1])
         for level in range(len(maps) - 2, -1, -1):
             side = ConvNorm(self.width, 1, False, **kinds, name=f"lateral{level}")(maps[level])

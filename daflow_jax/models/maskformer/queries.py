@@ -1,6 +1,7 @@
 """The queries: a transformer decoder over one map (DETR's form, post-norm), then an MLP."""
 
 import functools
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -65,7 +66,7 @@ class Layer(nn.Module):
     @nn.compact
     def __call__(self, x: Array, places: Array, memory: Array, grid: Array) -> Array:
         """`places` are the learned codes of the queries, `grid` those of the map's cells."""
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        kinds = dict[str, Any](dtype=self.dtype, param_dtype=self.param_dtype)
         norm = functools.partial(nn.LayerNorm, epsilon=1e-5, **kinds)
         attention = functools.partial(Attention, self.heads, **kinds)
         own = attention(name="own")(x + places, x + places, x)
@@ -94,8 +95,8 @@ class QueryDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, cells: Float[Array, "b gh gw i"]) -> Float[Array, "b k c"]:
-        kinds = dict(dtype=self.dtype, param_dtype=self.param_dtype)
-        grid = sine_positions(*cells.shape[1:3], self.width)
+        kinds = dict[str, Any](dtype=self.dtype, param_dtype=self.param_dtype)
+        grid = sine_positions(cells.shape[1], cells.shape[2], self.width)
         memory = nn.Dense(self.width, kernel_init=_xavier, **kinds, name="project")(cells)
         memory = memory.reshape(len(cells), -1, self.width)
         normal = nn.initializers.normal(1.0)

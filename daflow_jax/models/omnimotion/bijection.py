@@ -1,6 +1,7 @@
 """The bijection of a frame and the canonical space: coupling layers, maybe after a 2-D map."""
 
 import math
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -32,7 +33,7 @@ class Coupling(nn.Module):
     def __call__(
         self, code: Float[Array, "b c"], x: Float[Array, "b n s 3"], inverse: bool
     ) -> Float[Array, "b n s 3"]:
-        kinds = dict(param_dtype=self.param_dtype)
+        kinds = dict[str, Any](param_dtype=self.param_dtype)
         kept = jnp.stack([x[..., i] for i in range(3) if i != self.changed], -1)
         angle = kept[..., None] * jnp.asarray(_RATES, x.dtype)
         waves = jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], -1)
@@ -107,7 +108,7 @@ class Bijection(nn.Module):
         inverse: bool = False,
     ) -> Float[Array, "b n s 3"]:
         """Returns points of frames (time in (0, 1]) in the canonical space; `inverse`: back."""
-        c, kinds = self.config, dict(param_dtype=self.param_dtype)
+        c, kinds = self.config, dict[str, Any](param_dtype=self.param_dtype)
         affine = Affine(c.affine_hidden, **kinds, name="affine") if c.affine else None
         steps = []
         for number, changed in enumerate(c.changed):

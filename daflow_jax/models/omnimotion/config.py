@@ -1,6 +1,7 @@
 """Sizes of OmniMotion's networks, and of the clip that they are fitted to."""
 
 import dataclasses
+from typing import Any
 
 from daflow_jax import ranges
 
@@ -63,7 +64,9 @@ class OmniMotionConfig:
         return self.source_height or self.height, self.source_width or self.width
 
 
-_NANO = dict(code=32, code_hidden=64, projection=48, hidden=64, depth=2, field=96, samples=16)
+_NANO = dict[str, Any](
+    code=32, code_hidden=64, projection=48, hidden=64, depth=2, field=96, samples=16
+)
 VARIANTS = {
     "omnimotion": OmniMotionConfig(),
     "omnimotion-nano": OmniMotionConfig(**_NANO, affine_hidden=48),

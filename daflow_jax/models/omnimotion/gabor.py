@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -79,7 +80,7 @@ class GaborNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
-        count, kinds = self.layers + 1, dict(param_dtype=self.param_dtype)
+        count, kinds = self.layers + 1, dict[str, Any](param_dtype=self.param_dtype)
         scale, alpha = INPUT_SCALE / math.sqrt(count), self.alpha / count
         filters = [
             Filter(self.hidden, scale, alpha, **kinds, name=f"filter{n}") for n in range(count)

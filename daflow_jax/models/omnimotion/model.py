@@ -1,6 +1,6 @@
 """The networks together: time codes, bijection, colour and density, and points moved by them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -48,7 +48,7 @@ class OmniMotion(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
-        c, kinds = self.config, dict(param_dtype=self.param_dtype)
+        c, kinds = self.config, dict[str, Any](param_dtype=self.param_dtype)
         self.times = GaborNet(c.code_hidden, c.code, CODE_LAYERS, CODE_ALPHA, **kinds)
         self.bijection = Bijection(c, **kinds)
         self.field = GaborNet(c.field, 4, FIELD_LAYERS, FIELD_ALPHA, **kinds)

@@ -33,7 +33,8 @@ class ViTKeys(nn.Module):
         x = conv.LinenConv(
             c.width, (c.patch, c.patch), c.step, padding="VALID", **kinds, name="patch"
         )(images)
-        b, grid, side = len(x), x.shape[1:3], c.table // c.patch
+        b, side = len(x), c.table // c.patch
+        grid = (x.shape[1], x.shape[2])
         small = blocks.small
         token = self.param("class_token", small, (c.width,), self.param_dtype)
         first = self.param("class_position", small, (c.width,), self.param_dtype)
