@@ -176,7 +176,7 @@ Fixtures without a network are checked array by array in their own tests:
 
 {others}
 
-Not applicable: `pwcnet_*` (PWC-Net is not built), `augment_*` (no JAX; `test_augment.py`).
+Not applicable: `augment_*` (no JAX; `test_augment.py`).
 
 ## bfloat16
 

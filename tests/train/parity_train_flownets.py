@@ -43,6 +43,9 @@ RECIPES = {
     "flownet-c": Recipe({"": "flownet_l2"}, 0.0, (5e-3, 5e-3), (5e-3, 5e-3), 2e-6),
 }
 FIXTURES = tuple((name, part) for name in RECIPES for part in "ab")
+# One of the 64 gradients is 6e-7 beside others near 1, under float32's rounding: Adam's first step,
+# which only knows its sign, goes the other way here, and the norm of the bias differs by 2.6e-4.
+UNDECIDED = {("pwcnet", "b", "robust/"): "conv3_3.0.bias"}
 LOSS, TOTAL, PARAMS = (1e-5, 3e-4), (1e-3, 1e-3), 1e-4
 
 
@@ -105,7 +108,11 @@ def rows(name: str, part: str, prefixes: tuple[str, ...] | None = None) -> Itera
                 name, number, metrics, state, new, unused
             ).items():
                 if prefix + key in golden:
-                    yield Row(prefix + key, ours, golden[prefix + key], bound, measure)
+                    pair = ours, golden[prefix + key]
+                    if key.startswith("param_norms"):
+                        kept = [n != UNDECIDED.get((name, part, prefix)) for n in _paths(name)]
+                        pair = tuple(norms[kept] for norms in pair)
+                    yield Row(prefix + key, *pair, bound, measure)
             state = new
 
 
