@@ -4,13 +4,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from daflow_jax.losses import tracks as losses
 from daflow_jax.ops import rays
 
-AnyArray = Array | np.ndarray  # batches are drawn on the host
 PUBLISHED_STEPS = 100_000  # of the published fits, by which the weights of the loss are dated
 
 
@@ -20,13 +18,13 @@ class Batch(NamedTuple):
     rgb: of the points, in [0, 1]. weight: of the flow. jitter: in [0, 1), of the samples.
     """
 
-    source: Int[AnyArray, " b"]
-    target: Int[AnyArray, " b"]
-    points: Float[AnyArray, "b n 2"]
-    places: Float[AnyArray, "b n 2"]
-    rgb: Float[AnyArray, "b n 3"]
-    weight: Float[AnyArray, "b n"]
-    jitter: Float[AnyArray, "b n s"]
+    source: Int[Array, " b"]
+    target: Int[Array, " b"]
+    points: Float[Array, "b n 2"]
+    places: Float[Array, "b n 2"]
+    rgb: Float[Array, "b n 3"]
+    weight: Float[Array, "b n"]
+    jitter: Float[Array, "b n s"]
 
 
 class Weights(NamedTuple):
@@ -56,6 +54,7 @@ def weights(step: Array | int, steps: int) -> Weights:
 def parts(module: Any, params: Any, batch: Batch) -> dict[str, Float[Array, ""]]:
     """Returns the seven losses by name, unweighted; see `losses.tracks`."""
     config, variables = module.config, {"params": params}
+    batch = Batch(*map(jnp.asarray, batch))
     size = config.height, config.width
     given = batch.points, batch.source, batch.target, batch.jitter
     found = module.apply(variables, *given, method="predictions")

@@ -1,5 +1,7 @@
 """Batches of points of a fit: a function of the clip's flow, the seed and the step."""
 
+from typing import Any
+
 import numpy as np
 
 from daflow_jax.fitting.reduced import Clip
@@ -40,9 +42,9 @@ class Points:
         count, _, samples = self._shape
         most = min(FIRST_GAP + step // STEPS_A_GAP, len(self._frames) - 1)
         rows = [self._pair(rng, most) for _ in range(count)]
-        source, target, points, places, rgb, weight = (np.stack(x) for x in zip(*rows, strict=True))
-        jitter = rng.random((*weight.shape, samples), np.float32)
-        return Batch(source, target, points, places, rgb, weight, jitter)
+        drawn: list[Any] = [np.stack(x) for x in zip(*rows, strict=True)]
+        jitter: Any = rng.random((*drawn[-1].shape, samples), np.float32)
+        return Batch(*drawn, jitter)
 
     def _pair(self, rng, most):
         first = int(rng.integers(len(self._frames)))
