@@ -3,7 +3,9 @@
 Writes OUT/NAME/1.0.0 as array_record files, which `daflow_jax.input_pipeline.clips.BuiltSet` reads
 by number without TensorFlow and without this folder. The files are written beside their place and
 renamed when all of them are there, so a build that was stopped leaves nothing that reads as a data
-set; run it again. Exit code 0; 2 for bad input; 3 where a package is missing.
+set; run it again. For an OUT in a bucket they are written on this machine (TMPDIR), then go up,
+dataset_info.json last, without which there is no set. Exit code 0; 2 for bad input; 3 where a
+package is missing or a bucket out of reach.
 """
 
 import argparse
@@ -19,7 +21,10 @@ from typing import Any
 from daflow_jax import datasets
 from daflow_jax.datasets import record
 from daflow_jax.errors import UserError
-from daflow_jax.io import atomic
+from daflow_jax.io import atomic, storage
+from daflow_jax.io.storage import Place, lease
+
+_COMPLETE = "dataset_info.json"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,12 +60,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError("data.build", "NAME, --source and --out are needed", known)
         print(json.dumps(build(args), indent=1))
     except UserError as error:
-        print(f"data.build: error: {error}", file=sys.stderr)
-        return error.code
+        return _failed(error)
     except KeyboardInterrupt:
         print("data.build: interrupted, no data set was written", file=sys.stderr)
         return 130
+    except Exception as error:
+        told = storage.explain(error, args.out)
+        if told is None:
+            raise
+        return _failed(told)
     return 0
+
+
+def _failed(error: UserError) -> int:
+    print(f"data.build: error: {error}", file=sys.stderr)
+    return error.code
 
 
 def facts() -> str:
@@ -85,23 +99,35 @@ def build(args: argparse.Namespace) -> dict[str, Any]:
 
     name = datasets.get(args.name.partition(":")[0]).name
     layout = ":".join([name, *args.name.split(":")[1:]])
-    out = Path(args.out)
+    out = storage.place(args.out)
+    storage.check(out)
     home = out / name
-    cutting = record.Cutting(args.record_frames, args.overlap, args.jpeg)
+    version = str(builder.ClipSet.VERSION)
+    last = f"{name}/{version}/{_COMPLETE}"
     with _alone(home):
-        final, notes = home / str(builder.ClipSet.VERSION), home / ".skipped"
-        if final.exists():
+        final = home / version
+        if final.exists() if isinstance(final, Path) else (final / _COMPLETE).exists():
             raise UserError(final, "exists", "Remove it, or choose another --out")
-        _clean(home)
-        settings = builder.Settings(
-            layout, args.source, str(notes.absolute()), cutting, args.skip_bad, args.limit
-        )
-        clips = settings.clips()
-        made = builder.make(settings, str(out), args.beam)
-        _prepare(made, args, notes)
-        report = _report(made, clips, _skipped(notes))
-        _clean(home)
-        (final / "build.json").write_text(json.dumps(report, indent=1))
+        with storage.staged(out, (last,)) as here:
+            return _build(args, builder, layout, here / name, final)
+
+
+def _build(
+    args: argparse.Namespace, builder: Any, layout: str, home: Path, final: Place
+) -> dict[str, Any]:
+    """Returns the report of a build in `home`, on this machine; `final` is where the set will
+    be."""
+    cutting, notes = record.Cutting(args.record_frames, args.overlap, args.jpeg), home / ".skipped"
+    _clean(home)
+    settings = builder.Settings(
+        layout, args.source, str(notes.absolute()), cutting, args.skip_bad, args.limit
+    )
+    clips = settings.clips()
+    made = builder.make(settings, str(home.parent), args.beam)
+    _prepare(made, args, notes)
+    report = _report(made, clips, _skipped(notes), final)
+    _clean(home)
+    (home / final.name / "build.json").write_text(json.dumps(report, indent=1))
     return report
 
 
@@ -114,9 +140,14 @@ def _needs(package: str, extra: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone(home: Path) -> Iterator[None]:
+def _alone(home: Place) -> Iterator[None]:
     """Refuses a second build of the same set at the same time; a killed one leaves no lock."""
     import fcntl
+
+    if not isinstance(home, Path):
+        with lease.hold(home / ".lock", lambda text: print(text, file=sys.stderr)):
+            yield
+        return
 
     home.mkdir(parents=True, exist_ok=True)
     with open(home / ".lock", "w") as lock:
@@ -170,7 +201,9 @@ def _download_config(args: argparse.Namespace):
     return config
 
 
-def _report(made: Any, clips: dict[str, list], skipped: list[dict[str, str]]) -> dict[str, Any]:
+def _report(
+    made: Any, clips: dict[str, list], skipped: list[dict[str, str]], final: Place
+) -> dict[str, Any]:
     """Returns what was found beside what was published, and what was written."""
     layout = datasets.get(made.name)
     splits = {}
@@ -186,7 +219,7 @@ def _report(made: Any, clips: dict[str, list], skipped: list[dict[str, str]]) ->
             "records": info.num_examples,
             "bytes": info.num_bytes,
         }
-    return {"name": made.name, "folder": str(made.data_path), "splits": splits, "skipped": skipped}
+    return {"name": made.name, "folder": str(final), "splits": splits, "skipped": skipped}
 
 
 if __name__ == "__main__":

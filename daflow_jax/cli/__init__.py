@@ -83,10 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from daflow_jax.cli import console, sources
+    from daflow_jax.cli import buckets, console, sources
 
     quiet = getattr(args, "quiet", False)
-    with sources.reading(args), console.warnings_on(stderr=not quiet):
+    with buckets.resolved(args), sources.reading(args), console.warnings_on(stderr=not quiet):
         return args.module.run(args)
 
 
@@ -114,6 +114,10 @@ def _parser(argv: Sequence[str]) -> Parser:
 def _report(error: Exception) -> int:
     from daflow_jax.cli import console
 
+    if not isinstance(error, errors.UserError):
+        from daflow_jax.io import storage
+
+        error = storage.explain(error) or error
     if isinstance(error, errors.UserError):
         console.error(str(error))
         return error.code

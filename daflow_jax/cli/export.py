@@ -3,10 +3,10 @@
 import argparse
 import importlib
 import json
-from pathlib import Path
 
 from daflow_jax import errors
 from daflow_jax.cli import call_options, console, options
+from daflow_jax.io import storage
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -80,7 +80,7 @@ def _function(args) -> int:
     from daflow_jax.export import artefact
 
     module = importlib.import_module(f"daflow_jax.export.{args.format}")
-    out = Path(args.out)
+    out = storage.place(args.out)
     if args.size is None:
         raise errors.UserError("--size", "is missing; the function has a fixed one", "Give HxW")
     if args.slim or args.dtype:
@@ -105,7 +105,7 @@ def _function(args) -> int:
     return 0
 
 
-def _refuse_existing(path: Path, args) -> None:
+def _refuse_existing(path: storage.Place, args) -> None:
     if path.exists() and not args.overwrite:
         raise errors.UserError(path, "exists", "Pass --overwrite or another --out")
 
@@ -113,7 +113,7 @@ def _refuse_existing(path: Path, args) -> None:
 def _foreign(args) -> int:
     from daflow_jax.pretrained import foreign
 
-    out = Path(args.out)
+    out = storage.place(args.out)
     if args.slim or args.dtype or args.size:
         rule = "are not of this format"
         raise errors.UserError("--slim, --dtype and --size", rule, "Leave them out")
@@ -121,7 +121,7 @@ def _foreign(args) -> int:
     file, ignored = foreign.write(args.model, args.format, out)
     for why in dict.fromkeys(ignored.values()):
         console.Console(args.quiet).note(f"left out: {why}")
-    size = file.stat().st_size
+    size = storage.size(file)
     if args.json:
         record = {"file": str(file), "bytes": size, "format": args.format, "ignored": ignored}
         print(json.dumps(record))
@@ -134,7 +134,7 @@ def _folder(args) -> int:
     from daflow_jax import pretrained
     from daflow_jax.export import folder
 
-    out = Path(args.out)
+    out = storage.place(args.out)
     if (out / pretrained.CONFIG).exists() and not args.overwrite:
         raise errors.UserError(out, "holds a model", "Pass --overwrite or another --out")
     before, after = folder.write(
@@ -146,7 +146,7 @@ def _folder(args) -> int:
         defaults={**call_options.chosen(args, "flow"), "scales": args.scales},
     )
     files = pretrained.weight_files(out, pretrained.read_meta(out))
-    size = sum(file.stat().st_size for file in files)
+    size = sum(storage.size(file) for file in files)
     if args.json:
         print(json.dumps({"folder": str(out), "bytes": size, "slim": args.slim}))
     else:

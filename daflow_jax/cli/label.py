@@ -60,10 +60,10 @@ def run(args: argparse.Namespace) -> int:
     """Returns 0 after labelling this process's share of the clips, 5 if some were left out."""
     from daflow_jax import outputs
     from daflow_jax.datasets import labels
-    from daflow_jax.io import atomic
+    from daflow_jax.io import atomic, storage
 
     name, clips = _clips(args)
-    out = Path(args.out)
+    out = storage.place(args.out)
     outputs.refuse_inside(out, args.root)
     options.start(args)
     log = console.Console(args.quiet)
@@ -120,7 +120,7 @@ def _record(args, model) -> dict[str, Any]:
     }
 
 
-def _label(out: Path, clip, model, settings, report: dict[str, Any]) -> None:
+def _label(out: Any, clip, model, settings, report: dict[str, Any]) -> None:
     """Writes the labels of a clip that has none yet, and counts."""
     from daflow_jax.datasets import labels
     from daflow_jax.io import protected
@@ -154,7 +154,7 @@ def _clean(clip):
     return dataclasses.replace(clip, frames=clip.clean, clean=())
 
 
-def _text(out: Path, report: dict[str, Any]) -> str:
+def _text(out: Any, report: dict[str, Any]) -> str:
     words = f"{report['labelled']} clips labelled ({report['pairs']} pairs), {report['kept']} kept"
     lines = [f"{out}: shard {report['shard']}: {words}"]
     if report["pixels_lost"]:

@@ -27,14 +27,15 @@ import numpy as np
 from daflow_jax.datasets.clip import Clip, Truth
 from daflow_jax.datasets.facts import Layout
 from daflow_jax.errors import UserError
-from daflow_jax.io import atomic, image, json_file
+from daflow_jax.io import atomic, image, json_file, storage
 from daflow_jax.io import flow as flow_files
+from daflow_jax.io.storage import Place
 
 HEAD, DONE = "labels.json", "clip.json"
 _AGAIN = "Label the clips again"
 
 
-def start(root: Path, source: Path, layout: str, head: dict[str, Any]) -> None:
+def start(root: Place, source: Path, layout: str, head: dict[str, Any]) -> None:
     """Writes labels.json, or checks that an earlier run or another process wrote the same.
 
     Labels of two models or sources in one folder are refused with a `UserError`.
@@ -53,20 +54,22 @@ def start(root: Path, source: Path, layout: str, head: dict[str, Any]) -> None:
         raise UserError(file, rule, "Choose another --out, or remove that folder first")
 
 
-def _from(root: Path, source: Path) -> str:
+def _from(root: Place, source: Path) -> str:
+    if not isinstance(root, Path):
+        return source.absolute().as_posix()
     try:
         return Path(os.path.relpath(source.absolute(), root.absolute())).as_posix()
     except ValueError:  # on another drive
         return source.absolute().as_posix()
 
 
-def folder(root: Path, clip: Clip) -> Path:
+def folder(root: Place, clip: Clip) -> Place:
     """Returns the folder of a clip's labels."""
     place = root / clip.split / clip.name
     return place.with_name(f"{place.name}.labels")
 
 
-def is_done(root: Path, clip: Clip) -> bool:
+def is_done(root: Place, clip: Clip) -> bool:
     """Returns whether all labels of the clip are there."""
     return (folder(root, clip) / DONE).is_file()
 
@@ -98,18 +101,27 @@ def fingerprint(clip: Clip) -> str:
 
 
 @contextmanager
-def writing(root: Path, clip: Clip) -> Iterator[Writer]:
-    """Yields a writer beside the clip's place; all its files appear there at once, or none."""
+def writing(root: Place, clip: Clip) -> Iterator[Writer]:
+    """Yields a writer beside the clip's place; all its files appear there at once, or none. In a
+    bucket they appear one by one, and `DONE`, which says that all are there, last.
+    """
     done = folder(root, clip)
-    part = atomic.beside(done, "part")  # one name, so that a killed run leaves no heap
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
+    with _beside(done) if isinstance(done, Path) else storage.staged(done, (DONE,)) as part:
         writer = Writer(part)
         yield writer
         entry = {"frames": writer.pairs + 1, "size": list(writer.size), "lost": writer.lost}
         entry["of"] = fingerprint(clip)
         atomic.write_text(part / DONE, json.dumps(entry) + "\n")
+
+
+@contextmanager
+def _beside(done: Path) -> Iterator[Path]:
+    """Yields a folder that takes the place `done` if the block succeeds."""
+    part = atomic.beside(done, "part")  # one name, so that a killed run leaves no heap
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
         os.replace(part, done)
     except OSError as error:
         raise atomic.write_error(done, error) from error
@@ -133,7 +145,7 @@ def _labelled(root: Path, clip: Clip) -> Clip:
     if not is_done(root, clip):
         unknown = dataclasses.replace(clip, truth=(), back=())
         return dataclasses.replace(unknown, problem=clip.problem or "has no labels yet")
-    place = folder(root, clip)
+    place = Path(folder(root, clip))
     done = json_file.read_object(place / DONE, _AGAIN)
     frames, problem = done.whole("frames", 1, most=10**8), clip.problem
     if done.text("of", "") not in ("", fingerprint(clip)):

@@ -15,6 +15,8 @@ from daflow_jax import datasets
 from daflow_jax.datasets.record import StoredClip
 from daflow_jax.errors import UserError, nearest
 from daflow_jax.input_pipeline import settings
+from daflow_jax.io import storage
+from daflow_jax.io.storage import Place, faults
 
 _WINDOW = 0xC11  # purpose of a random draw: which frames of a clip
 
@@ -44,11 +46,12 @@ class BuiltSet(Sequence):
     """Random access to the records of a set written by `python -m data.build`.
 
     Args:
-        folder: OUT/NAME, or a version of it (OUT/NAME/1.0.0).
+        folder: OUT/NAME, or a version of it (OUT/NAME/1.0.0); also in a bucket, where records are
+            read by ranges of bytes.
         split: as the build reported, also "train[:50%]"; "all" joins them.
     """
 
-    def __init__(self, folder: str | Path, split: str = "train"):
+    def __init__(self, folder: str | Place, split: str = "train"):
         self.folder, self.split = _finished(folder), split
         self._check_split()
 
@@ -62,13 +65,17 @@ class BuiltSet(Sequence):
 
     def __getstate__(self) -> dict:
         """Returns what a worker process needs; it opens the files itself."""
-        return {"folder": self.folder, "split": self.split}
+        return {"folder": str(self.folder), "split": self.split}
 
     def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
+        self.folder, self.split = storage.place(state["folder"]), state["split"]
 
     @functools.cached_property
     def _source(self) -> Sequence:
+        if storage.is_url(self.folder):
+            from daflow_jax.input_pipeline.far_records import FarRecords
+
+            return FarRecords(self._builder, self.split)
         return self._builder.as_data_source(split=self.split)
 
     @functools.cached_property
@@ -78,7 +85,8 @@ class BuiltSet(Sequence):
         except ImportError:
             remedy = "Install daflow-jax[data]"
             raise UserError(self.folder, "needs tensorflow-datasets", remedy, code=3) from None
-        return tfds.builder_from_directory(str(self.folder))
+        with faults.explained(self.folder):
+            return tfds.builder_from_directory(str(self.folder))
 
     def _check_split(self) -> None:
         name = self.split.partition("[")[0]
@@ -87,9 +95,15 @@ class BuiltSet(Sequence):
             raise UserError(f"{self.folder}", f"no split {name!r}", nearest(name, splits))
 
 
-def _finished(folder: str | Path) -> Path:
+def _finished(folder: str | Place) -> Place:
     """Returns the folder with dataset_info.json: `folder` itself or its highest version."""
-    folder = Path(folder)
+    folder = storage.place(folder)
+    storage.check(folder)
+    with faults.explained(folder):
+        return _version(folder)
+
+
+def _version(folder: Place) -> Place:
     found = [path.parent for path in folder.glob("*/dataset_info.json")]
     found = [path for path in found if "incomplete" not in path.name]
     if (folder / "dataset_info.json").is_file() and "incomplete" not in folder.name:
@@ -111,6 +125,7 @@ class FolderSet(Sequence):
     """
 
     def __init__(self, root: str | Path, layout: str = "auto", skip_bad: bool = False):
+        root = storage.local(root, "loose files are read from disks only, built sets also there")
         self.clips: list[datasets.Clip] = []
         self.skipped: list[tuple[str, str]] = []
         for clip in datasets.list_clips(root, layout):

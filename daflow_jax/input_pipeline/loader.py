@@ -11,8 +11,10 @@ import numpy as np
 
 from daflow_jax.errors import UserError
 from daflow_jax.input_pipeline import settings, sources, transforms
+from daflow_jax.io import storage
 
 _BUFFER = 2  # finished batches that a worker holds ready
+_FAR = 8  # [choice] batches on their way at once where clips come from a bucket: requests wait
 
 
 class Loader:
@@ -112,11 +114,14 @@ def _batches(loader: Loader, start: int) -> Iterator[dict[str, np.ndarray]]:
     for transform in transforms.chain(config):
         dataset = dataset.map(transform)
     dataset = dataset.batch(loader.batch_size, drop_remainder=True)
+    far = any(storage.is_url(source.path) for source in config.sources)
     if not config.num_workers:
-        threads = grain.ReadOptions(num_threads=1, prefetch_buffer_size=_BUFFER)
+        count, buffer = (_FAR, _FAR) if far else (1, _BUFFER)
+        threads = grain.ReadOptions(num_threads=count, prefetch_buffer_size=buffer)
         return iter(dataset.to_iter_dataset(threads))
     _mark_flags_parsed()
-    lazy = dataset.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
+    count = max(1, _FAR // config.num_workers) if far else 1
+    lazy = dataset.to_iter_dataset(grain.ReadOptions(num_threads=count, prefetch_buffer_size=count))
     options = grain.MultiprocessingOptions(config.num_workers, per_worker_buffer_size=_BUFFER)
     return iter(lazy.mp_prefetch(options, worker_init_fn=_end_with_parent))
 

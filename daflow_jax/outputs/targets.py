@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from daflow_jax.errors import UserError
-from daflow_jax.io import image, protected
+from daflow_jax.io import image, protected, storage
 
 Existing = Literal["refuse", "keep", "replace"]  # what happens to results that exist
 
@@ -33,8 +33,10 @@ def check(
             refuse_existing(target)
 
 
-def refuse_inside(out: str | Path, *folders: str | Path) -> None:
+def refuse_inside(out: str | storage.Place, *folders: str | Path) -> None:
     """Raises UserError if `out` is one of the folders of data, or lies in one through any link."""
+    if storage.is_url(out):
+        return
     place = Path(out).resolve()
     for folder in folders:
         if Path(folder).is_dir() and place.is_relative_to(Path(folder).resolve()):

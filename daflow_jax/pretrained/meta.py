@@ -13,6 +13,7 @@ from typing import Any
 
 from daflow_jax import errors, models
 from daflow_jax.io import json_file, json_types
+from daflow_jax.io.storage import Place
 from daflow_jax.pretrained.names import CONFIG, WEIGHTS
 
 FORMAT = 1
@@ -23,7 +24,7 @@ _REMEDY = "Copy the folder again"
 _LOG = logging.getLogger(__name__)
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Place) -> dict[str, Any]:
     """Returns config.json of a model folder; a wrong field is a `UserError` that names it."""
     file = path / CONFIG
     if not file.is_file():
@@ -46,7 +47,7 @@ def read(path: Path) -> dict[str, Any]:
     return fields.values
 
 
-def _check_name(file: Path, name: str) -> None:
+def _check_name(file: Place, name: str) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or not (name.isprintable() and len(name) <= 200):
         rule = f"its name is {json_file.shown(name)}, which is not a name"

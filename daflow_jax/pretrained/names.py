@@ -30,7 +30,7 @@ def available() -> list[str]:
     return sorted(set(found))
 
 
-def resolve(name: str | Path) -> Path:
+def resolve(name: str | storage.Place) -> Path:
     """Returns the folder of a model given by path (folder or its .safetensors file) or by name.
 
     A folder in a bucket is fetched into the cache, once for each content.

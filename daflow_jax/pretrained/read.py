@@ -40,7 +40,7 @@ def weight_names(count: int) -> list[str]:
     return [WEIGHTS] if count == 1 else [SHARD.format(i + 1, count) for i in range(count)]
 
 
-def weight_files(path: Path, meta: dict[str, Any]) -> list[Path]:
+def weight_files(path: Place, meta: dict[str, Any]) -> list[Place]:
     """Returns the files that hold the weights, in order."""
     return [path / name for name in weight_names(meta.get("shards", 1))]
 
@@ -56,7 +56,7 @@ def load(path: str | Path) -> LoadedModel:
     meta = read_meta(path)
     config = description.config(path / CONFIG, meta)
     description.check_digest(path / CONFIG, meta)
-    files = weight_files(path, meta)
+    files = [path / name for name in weight_names(meta.get("shards", 1))]
     _check_digest(files, meta)
     flat = {name: array for file in files for name, array in safetensors_file.read(file).items()}
     _check(files[0], flat, _expected(path / CONFIG, config))

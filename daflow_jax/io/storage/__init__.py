@@ -17,11 +17,13 @@ from daflow_jax.io.storage.places import (
     make_folder,
     move,
     place,
+    read_range,
     remove_tree,
+    size,
     write_text,
 )
 
 __all__ = [
     "Place", "absolute", "check", "explain", "fetched", "is_url", "local", "make_folder", "move",
-    "place", "publish", "remove_tree", "staged", "write_text",
+    "place", "publish", "read_range", "remove_tree", "size", "staged", "write_text",
 ]  # fmt: skip

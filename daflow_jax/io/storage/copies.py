@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from daflow_jax.io.storage import faults
+from daflow_jax.io.storage import faults, places
 from daflow_jax.io.storage.places import Place
 
 _AT_ONCE = 8  # [choice] files on their way at the same time
@@ -20,19 +20,13 @@ _AT_ONCE = 8  # [choice] files on their way at the same time
 def upload(file: Path, target: Place) -> None:
     """Puts one file into the store, whole or not at all."""
     with faults.explained(target):
-        _filesystem(target).put_file(str(file), str(target))
+        places.filesystem(target).put_file(str(file), str(target))
 
 
 def download(source: Place, file: Path) -> None:
     """Gets one file from the store."""
     with faults.explained(source):
-        _filesystem(source).get_file(str(source), str(file))
-
-
-def _filesystem(path: Place):
-    from etils.epath import backend
-
-    return backend.fsspec_backend.fs(path)
+        places.filesystem(source).get_file(str(source), str(file))
 
 
 def publish(folder: Path, target: Place, last: Sequence[str] = ()) -> None:

@@ -28,7 +28,7 @@ from daflow_jax.io.storage.places import Place
 
 BEAT = 10.0  # [choice] seconds between signs of life
 TERM = 60.0  # [choice] seconds without one after which a claim is void
-_REMEDY = "Wait for it, stop it, or take a new workdir"
+_REMEDY = "Wait for it, stop it, or name another folder"
 
 
 @contextlib.contextmanager

@@ -145,6 +145,25 @@ def client() -> Any:
     return backend.fsspec_backend.fs("gs://")
 
 
+def size(path: Place) -> int:
+    """Returns the bytes of a file; FileNotFoundError where there is none."""
+    if isinstance(path, Path):
+        return path.stat().st_size
+    return int(filesystem(path).info(os.fspath(path))["size"])
+
+
+def read_range(path: Place, start: int, end: int) -> bytes:
+    """Returns the bytes from `start` up to `end` of an object, in one request; safe in threads."""
+    return filesystem(path).cat_file(os.fspath(path), start, end)
+
+
+def filesystem(path: Place) -> Any:
+    """Returns the fsspec client of a path in a store, which the path itself uses as well."""
+    from etils.epath import backend
+
+    return backend.fsspec_backend.fs(path)
+
+
 def split(path: Place) -> tuple[str, str]:
     """Returns (bucket, name of the object)."""
     bucket, _, name = os.fspath(path).partition("://")[2].partition("/")
