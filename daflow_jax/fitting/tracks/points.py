@@ -44,7 +44,7 @@ class Points:
         rows = [self._pair(rng, most) for _ in range(count)]
         drawn: list[Any] = [np.stack(x) for x in zip(*rows, strict=True)]
         jitter: Any = rng.random((*drawn[-1].shape, samples), np.float32)
-        return Batch(*drawn, jitter)
+        return Batch._make((*drawn, jitter))
 
     def _pair(self, rng, most):
         first = int(rng.integers(len(self._frames)))
