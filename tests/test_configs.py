@@ -23,6 +23,7 @@ SHALLOW = {  # of the published size, whose 24 blocks take half a minute to trac
 AS_BEFORE = ("lift", "mixture", "things", "sintel", "kitti")  # network and task of another file
 LONG = (  # a second size of the same form
     *("lift_base", "flow_base", "small", "star_large", "bdd100k", "coco", "walking_tours"),
+    *("pwcnet/chairs", "flownet/chairs", "gmflow/chairs"),
 )
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}-{p.stem}")
 
@@ -75,7 +76,12 @@ STATED = ("task.name", "model.name", "task.unit", "optimizer.weight_decay", "dat
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem in LONG))
+        pytest.param(
+            path,
+            id=path.stem,
+            marks=[pytest.mark.slow]
+            * bool({path.stem, f"{path.parent.name}/{path.stem}"} & {*LONG}),
+        )
         for path in FILES
         if path.stem not in AS_BEFORE
     ],

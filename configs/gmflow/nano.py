@@ -15,8 +15,6 @@ def get_config():
     config.task = dict(name="optical_flow", gamma=0.9)
     config.model = dict(name="gmflow-nano")
     config.optimizer = dict(lr=4e-4)
-    config.data = dict(scene=dict(height=192, width=256, max_shapes=9))
+    config.data = dict(scene=dict(max_shapes=9))
     config.train = dict(steps=20_000, batch_size=8)
-    config.eval = dict(every=1000)
-    config.log = dict(pictures_every=1000)
     return config

@@ -17,8 +17,6 @@ def get_config():
     config.optimizer = dict(
         lr=3e-4, name="adam", schedule="cosine", warmup_steps=500, weight_decay=0.0
     )
-    config.data = dict(scene=dict(height=192, width=256, max_shapes=9))
+    config.data = dict(scene=dict(max_shapes=9))
     config.train = dict(steps=20_000, batch_size=8)
-    config.eval = dict(every=1000)
-    config.log = dict(pictures_every=1000)
     return config
