@@ -9,8 +9,8 @@ from flax.linen import dtypes
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from daflow_jax.models.raft.encoder import InstanceNorm
 from daflow_jax.nn import conv
+from daflow_jax.nn.instance_norm import InstanceNorm
 from daflow_jax.ops import conv as conv_ops
 
 
