@@ -1,0 +1,116 @@
+"""Deaths and outages of a run whose folder is in a bucket, with -m slow; and what latency costs."""
+
+import json
+import time
+
+import pytest
+
+from daflow_jax.input_pipeline import clips, loader, settings
+from daflow_jax.io import storage
+from daflow_jax.synthetic import scene
+from tests.storage import server as servers
+from tests.train import launcher
+
+STEPS = 20
+
+
+def _losses(url):
+    lines = (storage.place(url) / "metrics.jsonl").read_text().splitlines()
+    return {line["step"]: line["loss"] for line in map(json.loads, lines) if "loss" in line}
+
+
+def _await(url, step, process, timeout=120):
+    """Waits until the checkpoint of a step is whole."""
+    done = storage.place(url) / f"checkpoints/{step:09d}/commit_success.txt"
+    deadline = time.monotonic() + timeout
+    while not done.exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("undisturbed")
+    launcher.run(launcher.TOY, workdir, 1, 1)
+    return launcher.losses(workdir)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dies", ["process", "server", "both"])
+def test_a_run_goes_on_after_kills(server, bucket, undisturbed, dies):
+    variables = servers.variables(server.url)
+    started = launcher.start(launcher.TOY, bucket, 1, 1, PAUSE="0.5", **variables)
+    process = started[0][0]
+    _await(bucket, 8, process)
+    if dies != "server":
+        process.kill()
+    if dies != "process":
+        server.kill()
+        time.sleep(4)  # the run asks again meanwhile
+        server.start()
+    [(code, said)] = launcher.finish(started)
+    assert code == (0 if dies == "server" else -9), said
+    begun = time.monotonic()
+    launcher.run(launcher.TOY, bucket, 1, 1, **variables)
+    assert time.monotonic() - begun < 55, "a dead holder on the same machine is not waited for"
+    ours = _losses(bucket)
+    assert list(ours) == list(undisturbed) == list(range(1, STEPS + 1))
+    assert list(ours.values()) == pytest.approx(list(undisturbed.values()), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_a_service_in_trouble_is_waited_for_and_then_one_line(server, bucket, undisturbed):
+    variables = servers.variables(server.url)
+    started = launcher.start(launcher.TOY, bucket, 1, 1, PAUSE="0.5", **variables)
+    _await(bucket, 4, started[0][0])
+    server.gate.refuse = (503, "busy")
+    time.sleep(8)
+    server.gate.refuse = None
+    [(code, said)] = launcher.finish(started)
+    assert code == 0, said
+    assert _losses(bucket) == pytest.approx(undisturbed, rel=1e-5)
+    other = f"{bucket}-2"
+    started = launcher.start(launcher.TOY, other, 1, 1, PAUSE="0.5", **variables)
+    _await(other, 4, started[0][0])
+    server.gate.refuse = (503, "busy")
+    [(code, said)] = launcher.finish(started)
+    assert code == 3 and "did not answer for a while" in said and "Traceback" not in said, said
+    server.gate.refuse = None
+    launcher.run(launcher.TOY, other, 1, 1, **variables)
+    assert _losses(other) == pytest.approx(undisturbed, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_latency_is_hidden_behind_a_step(server, bucket, tmp_path):
+    """20 ms a request cost less than a tenth of a step of 200 ms on 8 clips."""
+    import data.build
+    from tests import trees
+
+    source = trees.write("sintel", tmp_path)
+    words = ["sintel", "--source", str(source), "--record-frames", "3"]
+    for out in (str(tmp_path / "out"), bucket):
+        assert data.build.main([*words, "--out", out]) == 0
+    small = scene.SceneConfig(frames=2, height=32, width=48)
+
+    def waits(path, delay):
+        """Returns seconds waited for a batch of 8 beside steps of 200 ms, and bytes of a clip."""
+        server.gate.delay = delay
+        found = settings.Source("built", path=path, split="clean")
+        config = settings.DataConfig("mixture", (found,), small, keys=("hq", "flow"))
+        batches = loader.make_loader(config, 8)
+        next(batches)
+        time.sleep(2)
+        waited, before, requests = 0.0, server.gate.sent, len(server.gate.requests)
+        for _ in range(20):
+            begun = time.monotonic()
+            next(batches)
+            waited += time.monotonic() - begun
+            time.sleep(0.2)
+        sent, asked = server.gate.sent - before, len(server.gate.requests) - requests
+        return waited / 20, sent / max(asked, 1), asked / 20
+
+    here = waits(str(tmp_path / "out/sintel"), 0.0)
+    there, late = waits(f"{bucket}/sintel", 0.0), waits(f"{bucket}/sintel", 0.02)
+    size = len(clips.BuiltSet(f"{bucket}/sintel", "clean"))
+    print(f"\n{size} records; wait, bytes a request, requests a batch: {here} {there} {late}")
+    assert late[0] - here[0] < 0.02
