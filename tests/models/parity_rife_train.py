@@ -19,9 +19,11 @@ from tests.train.parity_train import _norms, _noted
 
 INPUTS = ("image0", "image1", "target")
 START, STEPS = 1000, 300_000  # of the fixture's two rates, which are in the warm-up
-# relative, for the first and the second step, whose gradients differ by the first's rounding
+# relative, for the first and the second step, whose gradients differ by the first's rounding: of
+# single tensors ten times the published code's own float32 error
 LOSS, DISTILL, TOTAL = (1e-5, 2e-4), (1e-5, 2e-3), 1e-3
-TENSORS, PARAMETERS, HEAD = 2e-2, 1e-4, 8e-4
+GRADIENTS, UPDATES = (5e-3, 6e-2), (2.3e-2, 9.4e-2)
+PARAMETERS, HEAD = 1e-4, 8e-4
 
 
 def rows(part: str) -> Iterator[Row]:
@@ -40,13 +42,14 @@ def rows(part: str) -> Iterator[Row]:
     frames = [golden[key].astype(np.float32) / 255 for key in ("image0", "target", "image1")]
     batch = {"hq": jnp.asarray(np.stack(frames, 1))}
     paths = [published.path_of(name) for name in published.names("rife")["named_parameters"]]
+    decided = np.ones(len(paths), bool)  # and still so after both steps
     for number in (1, 2):
         new, metrics = update(state, batch)
-        yield from _step_rows(golden, number, metrics, state, new, paths)
+        yield from _step_rows(golden, number, metrics, state, new, paths, decided)
         state = new
 
 
-def _step_rows(golden, number, metrics, old, new, paths) -> Iterator[Row]:
+def _step_rows(golden, number, metrics, old, new, paths, decided) -> Iterator[Row]:
     at = number - 1
     grads = engine.flatten(jax.device_get(new.opt_state[0]))
     before, after = (engine.flatten(jax.device_get(s.params)) for s in (old, new))
@@ -58,11 +61,11 @@ def _step_rows(golden, number, metrics, old, new, paths) -> Iterator[Row]:
         "loss_distill": (metrics["distillation"], DISTILL[at]),
         "lr": (metrics["lr"], 1e-6),
         "total_grad_norm": (metrics["grad_norm"], TOTAL),
-        "grad_norms": (_norms(grads, paths), TENSORS),
-        "update_norms": (_norms(change, paths), TENSORS),
+        "grad_norms": (_norms(grads, paths), GRADIENTS[at]),
+        "update_norms": (_norms(change, paths), UPDATES[at]),
         "param_norms_after": (_norms(after, paths), PARAMETERS),
     }
-    decided = [_is_decided(grads[path], before[path], float(metrics["lr"])) for path in paths]
+    decided &= [_is_decided(grads[path], before[path], float(metrics["lr"])) for path in paths]
     for key, (ours, bound) in figures.items():
         theirs = golden[f"{key}_step{number}"]
         if key == "param_norms_after":
