@@ -21,10 +21,7 @@ SHALLOW = {  # of the published size, whose 24 blocks take half a minute to trac
     "flow_base": ("model.backbone.dit.depth=4", "model.backbone.dit.taps=(0, 1, 2, 3)"),
 }
 AS_BEFORE = ("lift", "mixture", "things", "sintel", "kitti")  # network and task of another file
-LONG = (  # a second size of the same form
-    *("lift_base", "flow_base", "small", "star_large", "bdd100k", "coco", "walking_tours"),
-    *("pwcnet/chairs", "flownet/chairs", "gmflow/chairs"),
-)
+QUICK = ("nano", "flow", "restore", "star")  # one of each form; the others are traced by -m slow
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}-{p.stem}")
 
 
@@ -78,9 +75,8 @@ STATED = ("task.name", "model.name", "task.unit", "optimizer.weight_decay", "dat
     [
         pytest.param(
             path,
-            id=path.stem,
-            marks=[pytest.mark.slow]
-            * bool({path.stem, f"{path.parent.name}/{path.stem}"} & {*LONG}),
+            id=f"{path.parent.name}-{path.stem}",
+            marks=[pytest.mark.slow] * (path.stem not in QUICK),
         )
         for path in FILES
         if path.stem not in AS_BEFORE

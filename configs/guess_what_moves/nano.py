@@ -26,5 +26,5 @@ def get_config():
         ),
     )  # fmt: skip
     config.train = dict(steps=3000, batch_size=4)
-    config.eval = dict(every=500, batches=8)
+    config.eval = dict(every=500)
     return config
