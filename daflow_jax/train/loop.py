@@ -258,8 +258,10 @@ class Run:
 
     def close(self) -> None:
         """Waits for what is being written."""
-        self._checkpoints.close()
-        self._writer.close()
+        try:
+            self._checkpoints.close()
+        finally:
+            self._writer.close()
 
 
 def _due(before: int, now: int, every: int) -> bool:

@@ -1,13 +1,13 @@
 """Models and data sets in a bucket: what goes there comes back as it was, and half of it never."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
 
 import data.build
-from daflow_jax import cli, errors, pretrained
+from daflow_jax import cli, datasets, errors, pretrained
+from daflow_jax.datasets import labels
 from daflow_jax.export import folder
 from daflow_jax.input_pipeline import clips, loader, settings
 from daflow_jax.io import array_record, storage
@@ -133,4 +133,28 @@ def test_commands_take_urls_where_they_say_so(bucket, capsys, tmp_path):
     assert "scheme gss://" in capsys.readouterr().err
     assert cli.main(["flow", "a.png", "b.png", "--out", f"{bucket}/flow"]) == 2
     assert "here it has to be on this machine" in capsys.readouterr().err
-    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+    pairs = trees.write("pairs_folder", tmp_path)
+    words = ["eval", str(pairs), "--baseline", "zero", "--quiet"]
+    assert cli.main([*words, "--out", f"{bucket}/eval"]) == 0
+    record = json.loads((storage.place(bucket) / "eval/results.json").read_text())
+    assert record and (storage.place(bucket) / "eval/table.md").exists()
+
+
+def test_labels_of_a_clip_are_there_when_all_are(bucket, tmp_path):
+    source = trees.write("pairs_folder", tmp_path)
+    clip, root = datasets.list_clips(source)[0], storage.place(bucket) / "labels"
+    flow, occluded = np.zeros((8, 8, 2), np.float32), np.zeros((8, 8), bool)
+    for model in ("one", "one"):
+        labels.start(root, source, "pairs_folder", {"model": model})
+    with pytest.raises(errors.UserError, match="model is 'one', this run's is 'two'"):
+        labels.start(root, source, "pairs_folder", {"model": "two"})
+    with pytest.raises(ZeroDivisionError), labels.writing(root, clip) as writer:
+        writer.add(flow, occluded)
+        1 / 0  # noqa: B018
+    assert not labels.is_done(root, clip) and not labels.folder(root, clip).exists()
+    with labels.writing(root, clip) as writer:
+        writer.add(flow, occluded)
+        writer.add(flow, occluded, "_back")
+    assert labels.is_done(root, clip)
+    names = [path.name for path in labels.folder(root, clip).iterdir()]
+    assert sorted(names) == ["clip.json", "flow", "flow_back", "occlusion", "occlusion_back"]

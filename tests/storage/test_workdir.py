@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from daflow_jax import errors
+from daflow_jax.experiment import weights
 from daflow_jax.io import storage
 from daflow_jax.io.storage import lease
-from daflow_jax.train import checkpoint, loop, writer
+from daflow_jax.train import checkpoint, initial, loop, writer
 from tests.train import toy
 
 LOG = writer.LogConfig(every=1, pictures_every=0)
@@ -33,6 +34,14 @@ def test_a_run_in_a_bucket_is_the_run_on_a_disk_and_goes_on(bucket, tmp_path):
     assert "resumed from step 6" in (there / "log.txt").read_text()
     assert [path.name[:6] for path in (there / "tensorboard").iterdir()] == ["events"] * 2
     assert not (there / "lock").exists()
+    [source] = initial.parse(f"mix={bucket}:mix")
+    assert source == ("mix", bucket, "mix")
+    taken = weights.load_variables(bucket, {})
+    np.testing.assert_array_equal(taken["params"]["shift"], theirs["params"]["shift"])
+    with pytest.raises(errors.UserError, match="there is no such bucket"):
+        weights.find("gs://nothing-here/run")
+    with pytest.raises(errors.UserError, match="started with another configuration"):
+        loop.train(toy.experiment(config={"seed": 1}), bucket)
 
 
 def test_a_second_process_is_refused_and_a_dead_one_is_not_waited_for(bucket, monkeypatch):
