@@ -2,9 +2,8 @@
 
 Run:
     python train.py --config configs/guess_what_moves/nano.py --workdir runs/gwm
-`runs/gwm/export/last` is a segmenter: daflow segment CLIP --segmenter runs/gwm/export/last. The set
-"new" holds clips of the same kind that were not trained on, "bent" ones whose motion is not affine
-(data.scene.nonrigid), "degraded" ones whose frames are degraded as `degrade` says.
+`runs/gwm/export/last` is a segmenter: daflow segment CLIP --segmenter runs/gwm/export/last. It is
+judged on new clips of the same kind; see docs/motion_segments_and_tracks.md for the scores.
 """
 
 import ml_collections
