@@ -25,7 +25,7 @@ from daflow_jax import errors
 from daflow_jax.io import storage
 from daflow_jax.io.storage import Place
 from daflow_jax.sharding import processes
-from daflow_jax.train import checksum
+from daflow_jax.train import checksum, patience
 from daflow_jax.train import state as states
 
 FORMAT = 3  # 2 had no checksum of its meta, and is read all the same
@@ -44,6 +44,8 @@ class Checkpoints:
     def __init__(self, workdir: str | Place, keep: int = 3, log: Callable[[str], None] = print):
         self._directory, self._log = storage.absolute(workdir) / "checkpoints", log
         logging.getLogger("absl").addFilter(_not_of_orbax)
+        if storage.is_url(self._directory):
+            patience.limit()
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, step_format_fixed_length=9)
         self._manager = ocp.CheckpointManager(self._directory, options=options)
 

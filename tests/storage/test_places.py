@@ -93,3 +93,12 @@ def test_a_service_that_is_busy_is_asked_again_and_then_one_line(server, bucket,
     with pytest.raises(errors.UserError, match="did not answer for a while") as caught:
         storage.check(place)
     assert caught.value.code == 3
+
+
+def test_only_what_a_store_raises_is_explained():
+    said = "UNAVAILABLE: Error writing 'gs://pictures/a/d/1': HTTP 503 after 7 attempts"
+    assert "did not answer" in str(storage.explain(ValueError(said), "w"))
+    denied = ValueError("PERMISSION_DENIED: Error reading gs://pictures/a [http_response: 403]")
+    assert "does not allow it" in str(storage.explain(denied, "w"))
+    for error in (ValueError("no"), KeyError("gs://a"), FileNotFoundError("b/pictures/o/a.json")):
+        assert storage.explain(error) is None

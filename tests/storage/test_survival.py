@@ -59,6 +59,14 @@ def test_a_run_goes_on_after_kills(server, bucket, undisturbed, dies):
 
 
 @pytest.mark.slow
+def test_two_processes_share_one_bucket(server, bucket, undisturbed):
+    variables = servers.variables(server.url)
+    ended = launcher.finish(launcher.start(launcher.TOY, bucket, 2, 2, **variables))
+    assert [code for code, _ in ended] == [0, 0], ended
+    assert list(_losses(bucket).values()) == pytest.approx(list(undisturbed.values()), rel=1e-5)
+
+
+@pytest.mark.slow
 def test_a_service_in_trouble_is_waited_for_and_then_one_line(server, bucket, undisturbed):
     variables = servers.variables(server.url)
     started = launcher.start(launcher.TOY, bucket, 1, 1, PAUSE="0.5", **variables)

@@ -1,8 +1,8 @@
 """What the libraries of a store raise, as one line: who cannot be reached, what is not allowed.
 
 The clients try again by themselves before they raise: gcsfs six times in about half a minute,
-TensorStore (the arrays of checkpoints) 32 times in about a quarter of an hour, each with growing
-pauses.
+TensorStore (the arrays of checkpoints) seven times in about a minute and a half (`train.patience`),
+each with growing pauses.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from daflow_jax.errors import UserError
 
-_CLIENTS = ("gcsfs", "aiohttp", "requests", "google", "urllib3", "s3fs", "botocore", "adlfs")
+_CLIENTS = ("gcsfs", "fsspec", "aiohttp", "requests", "urllib3", "s3fs", "botocore", "adlfs")
 _AGAIN = "Run the same command again: what was written before is whole"
 _RULES = {
     "busy": ("the store did not answer for a while, though asked again and again", _AGAIN),
@@ -69,7 +69,7 @@ def _kind(error: BaseException) -> str | None:
         anonymous = "nonymous caller" in text
         return "credentials" if anonymous else "denied"
     module = type(error).__module__.partition(".")[0]
-    if module == "google" and "auth" in type(error).__module__:
+    if type(error).__module__.startswith("google.auth"):
         return "credentials"
     if module in _CLIENTS:
         return {"401": "credentials", "403": "denied"}.get(code, "busy")
