@@ -159,8 +159,10 @@ class _Work:
     def _clip(self):
         from daflow_jax.fitting import reduced
 
-        side = self._model.config.side or self._args.side
-        return reduced.read(self._sequence.frames(), side, self._sequence.name, least=1)
+        config, name = self._model.config, self._sequence.name
+        side = config.side or self._args.side
+        frames = self._sequence.frames()
+        return reduced.read(frames, side, name, least=1, multiple=config.multiple)
 
     def _fitted(self):
         """Returns a segmenter fitted to the sequence, its folder, and the small clip."""

@@ -56,9 +56,15 @@ class Reader:
         return Clip(np.stack(self._kept), self._source)
 
 
-def read(frames: Iterable[np.ndarray], side: int, where: str = "frames", least: int = 2) -> Clip:
-    """Returns a clip of frames, `side` pixels on the longer side."""
-    reader = Reader(side, where=where)
+def read(
+    frames: Iterable[np.ndarray],
+    side: int,
+    where: str = "frames",
+    least: int = 2,
+    multiple: int = 1,
+) -> Clip:
+    """Returns a clip of at least `least` frames, `side` pixels on the longer side."""
+    reader = Reader(side, multiple, where)
     for _ in reader.passing(frames):
         pass
     return reader.clip(least)
