@@ -14,7 +14,7 @@ from daflow_jax.predict import options
 from tests.models import parity, parity_rife, parity_rife_real, parity_rife_train
 from tests.models import published_rife as published
 
-QUICK = ("rife_v35", "rife_v46")
+QUICK = ("rife_v35",)
 slow = pytest.mark.slow
 
 
@@ -76,7 +76,8 @@ def _pairs(height=64, width=64, batch=1):
     return jax.random.uniform(jax.random.key(0), (batch, 2, height, width, 3))
 
 
-@pytest.mark.parametrize("preset", ["rife-m", pytest.param("rife-4.0", marks=slow)])
+@slow
+@pytest.mark.parametrize("preset", ["rife-m", "rife-4.0"])
 def test_given_motion_replaces_the_own_one(preset):
     module, variables = _drawn(_tiny(preset))
     size = module.config.minimum
@@ -95,14 +96,14 @@ def test_given_motion_replaces_the_own_one(preset):
 @pytest.mark.parametrize(
     "preset, any_time, options",
     [
-        ("rife", False, {"scale": 0.25}),
-        ("rife-m", True, {"scale": 2.0}),
+        pytest.param("rife", False, {"scale": 0.25}, marks=slow),
+        pytest.param("rife-m", True, {"scale": 2.0}, marks=slow),
         ("rife-2r", False, {}),
         ("rife-3.1", False, {"scale": 0.5}),
-        ("rife-3.5", False, {"scale": 4.0}),
-        ("rife-3.8-one-way", False, {}),
+        pytest.param("rife-3.5", False, {"scale": 4.0}, marks=slow),
+        pytest.param("rife-3.8-one-way", False, {}, marks=slow),
         ("rife-4.0", True, {"scale": 0.5, "ensemble": True}),
-        ("rife-4.6", True, {"ensemble": True}),
+        pytest.param("rife-4.6", True, {"ensemble": True}, marks=slow),
         ("rife-4.25", True, {"scale": 2.0}),
     ],
 )
@@ -124,6 +125,7 @@ def test_bfloat16_layers_leave_flow_and_frames_float32():
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype("float32")}
 
 
+@slow
 def test_both_ways_are_the_same_for_the_frames_in_the_other_order():
     module, variables = _drawn(_tiny("rife-3.5"))
     pairs, times = _pairs(), jnp.array([0.5])
@@ -133,6 +135,7 @@ def test_both_ways_are_the_same_for_the_frames_in_the_other_order():
     np.testing.assert_allclose(-back.logit, there.logit, atol=1e-5)
 
 
+@slow
 def test_published_sizes():
     counts = {  # of the published files, without the teacher of 3.x and 4.0
         "rife": 10_708_215,

@@ -82,7 +82,8 @@ def test_loss_is_the_sum_of_its_parts_and_the_teacher_is_optional():
         module = _Blend(_Config(teacher))
         task = tasks.Interpolation(module, distill=0.01, teacher=teacher, augment=False)
         variables = task.init(jax.random.key(0), {"hq": clips})
-        out = task.loss(variables["params"], {}, {"hq": clips}, jax.random.key(0))
+        loss = jax.jit(task.loss)
+        out = loss(variables["params"], {}, {"hq": clips}, jax.random.key(0))
         parts = {k: float(cast(jax.Array, v)) for k, v in out.metrics.items()}
         wanted = parts["laplacian"]
         if teacher:
@@ -90,7 +91,7 @@ def test_loss_is_the_sum_of_its_parts_and_the_teacher_is_optional():
         np.testing.assert_allclose(out.loss, wanted, rtol=1e-6)
         assert ("teacher" in parts) == teacher
     batch = {"hq": clips, "weight": jnp.array([1.0, 0.0])}
-    scores = task.evaluate(variables["params"], {}, batch, jax.random.key(0))
+    scores = jax.jit(task.evaluate)(variables["params"], {}, batch, jax.random.key(0))
     np.testing.assert_allclose(scores["psnr"].compute(), -20 * np.log10(0.04), rtol=1e-3)
     assert {"psnr", "psnr_blend", "psnr_mean", "laplacian"} == set(scores)
     pictures = task.pictures(variables["params"], {}, batch, jax.random.key(0))
