@@ -86,4 +86,5 @@ class _Plain(nn.Module):
     def kernel(self, inputs: int) -> Array:
         """Returns the kernel for `inputs` channels."""
         shape = (*self.kernel_size, inputs, self.features)
-        return self.param("kernel", conv.kaiming_fan_out, shape, self.param_dtype)
+        # exported weights are NumPy arrays
+        return jnp.asarray(self.param("kernel", conv.kaiming_fan_out, shape, self.param_dtype))
