@@ -26,7 +26,7 @@ def read(out: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def write(out: Path, docs: Path | None = None) -> None:
-    """Writes page.md and page.json into `out`, and both under the name of `docs` where it is given."""
+    """Writes page.md and page.json into `out`, and both under the name of `docs` if given."""
     runs = read(out)
     record = {"runs": runs, "mask_auc": _mask_auc(), "checks": checks(runs)}
     text = page(record)

@@ -16,8 +16,8 @@ class CallOption(NamedTuple):
     """A keyword of a network's call that a person may set; the command line shows it as a flag.
 
     name: the keyword, "iters". help: one line for `--help`. least, most: the numbers allowed.
-    type: of its value, int, float, bool or tuple. files: of tuples of arrays, the names of the files
-    that the command line takes, ("TEXT", "POOLED"); they are read as arrays in that order.
+    type: of its value, int, float, bool or tuple. files: of tuples of arrays, the names of the
+    files that the command line takes, ("TEXT", "POOLED"); they are read as arrays in that order.
     """
 
     name: str
@@ -145,9 +145,9 @@ class Entry:
             input's) and `maximum` (largest height and width in pixels, or None); those that read
             neighbours in time may have `context` (frames on each side; windows then share them).
             Interpolators have `any_time`: whether they find a frame at any time, or the one in the
-            middle alone; then they are called on their own results, and `times` is 0.5. An option `scale` of theirs
-            (flow at a share of the size) divides `multiple` where it is below 1. Segmenters have
-            `masks` (how many), `stride` (pixels per cell of the logits) and `side` (longer side of
+            middle alone; then they are called on their own results, and `times` is 0.5. An option
+            `scale` of theirs (flow at a share of the size) divides `multiple` where it is below 1.
+            Segmenters have `masks` (how many), `stride` (pixels per cell of the logits) and `side` (longer side of
             the frames that they are used on, 0: any). Tracks are of one clip: `frames` long, fitted
             at `height` x `width` pixels.
         module: the Linen class, called with (config, dtype=, param_dtype=).

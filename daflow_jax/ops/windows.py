@@ -10,9 +10,7 @@ from jaxtyping import Array, Float
 CELLS = 5  # a side of a window is averaged to so many values of each channel [choice]
 
 
-def averaged(
-    frames: Float[Array, "*b y x c"], stride: int, side: int
-) -> Float[Array, "*b h w d"]:
+def averaged(frames: Float[Array, "*b y x c"], stride: int, side: int) -> Float[Array, "*b h w d"]:
     """Returns the surroundings of every token of `stride` pixels: a window of `side` pixels around
     its middle, averaged to 5 x 5 cells; borders are repeated outwards.
 

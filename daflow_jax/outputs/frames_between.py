@@ -44,7 +44,8 @@ class Between(NamedTuple):
 
 class Made(NamedTuple):
     """frames: how many there are now. given: how many were read. pictures: their files unless it is
-    a video, those that were kept too. damage: places where frames are missing. error: what ended the sequence early.
+    a video, those that were kept too. damage: places where frames are missing. error: what ended
+    the sequence early.
     """
 
     frames: int

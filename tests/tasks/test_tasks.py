@@ -220,7 +220,8 @@ def test_restoration_evaluation_ignores_padding(restoration):
     full = run(rows | {"weight": np.array([1, 1, 0, 0], np.float32)})
     other = {k: np.concatenate([x[:2], np.zeros_like(x[2:])]) for k, x in rows.items()}
     part = run(other | {"weight": np.array([1, 1, 0, 0], np.float32)})
-    matching = {f"{metric}_{name}" for metric in ("epe", "pck") for name in ("zero", "block0")}
+    scores = ("epe", "pck", "moving")
+    matching = {f"{metric}_{name}" for metric in scores for name in ("zero", "block0")}
     expected = {"loss", "psnr", "psnr_lq"} | (matching if task.unit == "clip" else set())
     assert isinstance(full["psnr"], mean.Mean) and set(full) == expected
     for key in full:
