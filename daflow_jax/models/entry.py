@@ -147,9 +147,9 @@ class Entry:
             Interpolators have `any_time`: whether they find a frame at any time, or the one in the
             middle alone; then they are called on their own results, and `times` is 0.5. An option
             `scale` of theirs (flow at a share of the size) divides `multiple` where it is below 1.
-            Segmenters have `masks` (how many), `stride` (pixels per cell of the logits) and `side` (longer side of
-            the frames that they are used on, 0: any). Tracks are of one clip: `frames` long, fitted
-            at `height` x `width` pixels.
+            Segmenters have `masks` (how many), `stride` (pixels per cell of the logits) and `side`
+            (longer side of the frames that they are used on, 0: any). Tracks are of one clip:
+            `frames` long, fitted at `height` x `width` pixels.
         module: the Linen class, called with (config, dtype=, param_dtype=).
         presets: architectures by name.
         example: configuration -> the call that initialises every parameter.
