@@ -76,6 +76,7 @@ def test_new_network_equals_its_raft_bit_for_bit(network):
     np.testing.assert_array_equal(ours.low, raft.low)
 
 
+@pytest.mark.slow
 def test_query_head_learns_while_the_key_head_is_zero_and_taps_then_matter(network):
     module, variables, frames = network
 
@@ -96,6 +97,7 @@ def test_query_head_learns_while_the_key_head_is_zero_and_taps_then_matter(netwo
     assert len(values) == 3  # noise, and what the backbone sees, now reach the flow
 
 
+@pytest.mark.slow
 def test_joint_normalisation_scales_both_parts():
     module = models.build(dataclasses.replace(TINY, corr_norm="joint"))
     fmaps = jax.random.normal(jax.random.key(0), (1, 2, 16, 16, 128))
@@ -112,7 +114,12 @@ def test_joint_normalisation_scales_both_parts():
 
 
 @pytest.mark.parametrize(
-    "name, frames", [("daflow-base", 3), ("daflow-base", 2), ("daflow-small", 5)]
+    "name, frames",
+    [
+        pytest.param("daflow-base", 3, marks=pytest.mark.slow),
+        ("daflow-base", 2),
+        ("daflow-small", 5),
+    ],
 )
 def test_published_size_by_shape(name, frames):
     module = models.build(models.preset(name))

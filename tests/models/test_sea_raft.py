@@ -15,7 +15,7 @@ from tests.models import parity, parity_sea_raft, published_raft
 @pytest.mark.parametrize(
     "name, part, lookup",
     [
-        ("sea-raft-s", "a", "gather"),
+        pytest.param("sea-raft-s", "a", "gather", marks=pytest.mark.slow),
         pytest.param("sea-raft-s", "b", "matmul", marks=pytest.mark.slow),
         ("sea-raft-m", "a", "matmul"),
         pytest.param("sea-raft-m", "b", "gather", marks=pytest.mark.slow),

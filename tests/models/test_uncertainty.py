@@ -88,6 +88,7 @@ def test_a_new_head_says_one_pixel_or_e_pixels_with_equal_weight(fresh):
     assert float(loss) == pytest.approx(-np.log(density).mean(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_loss_teaches_the_head_and_what_is_before_it(fresh):
     module, variables, frames, target = fresh
 

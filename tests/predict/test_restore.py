@@ -90,6 +90,7 @@ def test_a_restorer_of_latents_works_through_the_autoencoder(tmp_path):
         daflow_jax.restore(frames, folder, prompt=(prompt[0][:, :2], prompt[1]))
 
 
+@pytest.mark.slow
 def test_the_backbone_of_a_flow_model_restores(tmp_path):
     folder = tiny.save_daflow(tmp_path / "flow")
     out = daflow_jax.restore(FRAMES[:2], folder)

@@ -73,6 +73,7 @@ def stepped(e, rows, count=2):
         return losses, jax.device_get(state)
 
 
+@pytest.mark.slow
 def test_the_loss_of_one_device_is_that_of_eight():
     """The loss alone, which compiles quickly; whole steps of all tasks are compared below."""
     found = []
