@@ -10,7 +10,7 @@ import numpy as np
 
 from daflow_jax import errors, models
 from daflow_jax.fitting import descent, reduced
-from daflow_jax.losses import piecewise_flow
+from daflow_jax.losses import flow_fit
 from daflow_jax.models import calls
 
 LEAST_SPEED = 0.1  # [choice] pixels a frame, of the fastest hundredth of the pixels
@@ -68,7 +68,7 @@ def _high(values: np.ndarray) -> float:
 
 def _whole(flow: np.ndarray) -> np.ndarray:
     return np.asarray(
-        piecewise_flow.fitted(jnp.ones((1, *flow.shape[:2], 1)), jnp.asarray(flow[None])).flow[0]
+        flow_fit.fit(jnp.ones((1, *flow.shape[:2], 1)), jnp.asarray(flow[None])).flow[0]
     )
 
 
@@ -102,7 +102,7 @@ def fit(
         logits = calls.call(module, {"params": params}, jax.random.key(0), given[0][:, None])[:, 0]
         soft = jax.nn.softmax(logits, -1)
         shares = jax.image.resize(soft, (*soft.shape[:1], *size, soft.shape[-1]), "linear")
-        error = jnp.mean(piecewise_flow.reconstruction_error(shares, given[1]))
+        error = jnp.mean(flow_fit.reconstruction_error(shares, given[1]))
         return WEIGHT * error, {"px": jnp.sqrt(error)}
 
     settings = {"frames": moving.clip.digest, "steps": steps, "seed": seed}

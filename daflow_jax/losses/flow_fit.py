@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from daflow_jax.ops import least_squares
 
 TERMS = 6
 RIDGE = 1e-5  # [choice] keeps the fit of an empty mask, and its gradient, finite
@@ -31,7 +32,7 @@ def basis(height: int, width: int) -> Float[Array, "{height} {width} 6"]:
 def fit(
     masks: Float[Array, "b h w k"], flow: Float[Array, "b h w 2"], single_weight: bool = False
 ) -> Fit:
-    """Returns the least squares per mask, by QR, with gradients with respect to the masks.
+    """Returns the least squares per mask, by orthogonal columns, with gradients with respect to the masks.
 
     Both sides are multiplied by the mask, as published, so that pixels count by its square;
     `single_weight` counts them by the mask itself, which is another loss.
@@ -59,7 +60,5 @@ def reconstruction_error(
 def _solve(left, right):
     ridge = jnp.broadcast_to(RIDGE * jnp.eye(TERMS), (*left.shape[:2], TERMS, TERMS))
     nothing = jnp.zeros((*right.shape[:2], TERMS, right.shape[-1]))
-    q, r = jnp.linalg.qr(jnp.concatenate([left, ridge], -2))
-    right = jnp.concatenate([right, nothing], -2)
-    projected = jnp.einsum("bknt,bknc->bktc", q, right, precision="highest")
-    return jax.scipy.linalg.solve_triangular(r, projected)
+    left, right = jnp.concatenate([left, ridge], -2), jnp.concatenate([right, nothing], -2)
+    return least_squares.solved(left, right)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from daflow_jax import errors, ranges, viz
-from daflow_jax.losses import constant_flow, piecewise_flow
+from daflow_jax.losses import constant_flow, flow_fit
 from daflow_jax.metrics import mean, segmentation
 from daflow_jax.ops import mask_merge
 from daflow_jax.tasks import base, inputs, pair_flow
@@ -157,7 +157,7 @@ class MotionSegmentation(base.BaseTask):
         flow = pair_flow.find(self.flow_from, "none", 0.0, seen, estimate).flow
         flow = jnp.clip(flow, -self.clip, self.clip)
         shares = self._shares(logits, flow.shape[1:3])
-        fit = piecewise_flow if self.fit == "quadratic" else constant_flow
+        fit = flow_fit if self.fit == "quadratic" else constant_flow
         return fit.reconstruction_error(shares, flow), flow
 
 

@@ -1,4 +1,4 @@
-"""The quadratic fit of `flow_fit` without LAPACK, for steps on several devices.
+"""Small least squares in batches, without LAPACK.
 
 LAPACK's batches on CPUs wait for threads of the pool that collective operations hold: a step on
 eight CPU devices never ended with it. Columns are made orthogonal in turn, twice: as exact.
@@ -8,30 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from daflow_jax.losses import flow_fit
-from daflow_jax.losses.flow_fit import RIDGE, TERMS
 
-
-def fitted(masks: Float[Array, "b h w k"], flow: Float[Array, "b h w 2"]) -> flow_fit.Fit:
-    """Returns what `flow_fit.fit` returns, with gradients with respect to the masks."""
-    height, width = masks.shape[1:3]
-    terms = flow_fit.basis(height, width).reshape(-1, TERMS)
-    weights = jnp.moveaxis(masks.astype(jnp.float32), -1, 1).reshape(len(masks), -1, len(terms))
-    target = flow.astype(jnp.float32).reshape(len(flow), 1, -1, 2)
-    left, right = weights[..., None] * terms, weights[..., None] * target
-    ridge = jnp.broadcast_to(RIDGE * jnp.eye(TERMS), (*left.shape[:2], TERMS, TERMS))
-    q, r = orthogonal(jnp.concatenate([left, ridge], -2))
-    part = jnp.einsum("bknt,bknc->bktc", q[..., : len(terms), :], right, precision="highest")
-    theta = _back(r, part)
-    found = jnp.einsum("bkn,nt,bktc->bnc", weights, terms, theta, precision="highest")
-    return flow_fit.Fit(theta, found.reshape(flow.shape))
-
-
-def reconstruction_error(
-    masks: Float[Array, "b h w k"], flow: Float[Array, "b h w 2"]
-) -> Float[Array, " b"]:
-    """Returns the mean squared difference of each flow and its fit, in square pixels."""
-    return jnp.mean(jnp.square(fitted(masks, flow).flow - flow), (1, 2, 3))
+def solved(left: Float[Array, "*b n t"], right: Float[Array, "*b n c"]) -> Float[Array, "*b t c"]:
+    """Returns the x of least |left x - right|; the columns of `left` are independent."""
+    q, r = orthogonal(left)
+    part = jnp.einsum("...nt,...nc->...tc", q, right, precision="highest")
+    return back_substituted(r, part)
 
 
 def orthogonal(
@@ -53,7 +35,7 @@ def orthogonal(
     return jnp.stack(columns, -1), jnp.stack(rows, -1)
 
 
-def _back(upper, right):
+def back_substituted(upper, right):
     """Returns the solution of upper triangular systems, from the last unknown to the first."""
     found: list[jax.Array] = []
     for number in reversed(range(upper.shape[-1])):
