@@ -32,7 +32,7 @@ def basis(height: int, width: int) -> Float[Array, "{height} {width} 6"]:
 def fit(
     masks: Float[Array, "b h w k"], flow: Float[Array, "b h w 2"], single_weight: bool = False
 ) -> Fit:
-    """Returns the least squares per mask, by orthogonal columns, with gradients with respect to the masks.
+    """Returns the least squares per mask, with gradients with respect to the masks.
 
     Both sides are multiplied by the mask, as published, so that pixels count by its square;
     `single_weight` counts them by the mask itself, which is another loss.

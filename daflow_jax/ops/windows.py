@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Float
 
-CELLS = 5  # a side of a window is averaged to so many values of each channel [choice]
+from daflow_jax.ops import window_sides
+from daflow_jax.ops.window_sides import CELLS
 
 
 def averaged(frames: Float[Array, "*b y x c"], stride: int, side: int) -> Float[Array, "*b h w d"]:
@@ -16,9 +17,9 @@ def averaged(frames: Float[Array, "*b y x c"], stride: int, side: int) -> Float[
 
     Args:
         frames: y and x multiples of `stride`.
-        side: a multiple of 5, at least `stride`, even or odd as `stride` is (`check`).
+        side: a multiple of 5, at least `stride`, even or odd as `stride` is (`window_sides.check`).
     """
-    check(stride, side)
+    window_sides.check(stride, side)
     batch, (height, width, channels) = frames.shape[:-3], frames.shape[-3:]
     margin, cell = (side - stride) // 2, side // CELLS
     step = math.gcd(stride, cell)
@@ -31,17 +32,8 @@ def averaged(frames: Float[Array, "*b y x c"], stride: int, side: int) -> Float[
         for n in (height, width)
     )
     cut = means[:, rows][:, :, columns]
-    out = rearrange(cut, "b (h i) (w j) c -> b h w (i j c)", i=CELLS, j=CELLS)
+    out = rearrange(cut, "b (h i) (w j) c -> b h w (i j c)", i=CELLS, j=window_sides.CELLS)
     return out.reshape(*batch, *out.shape[1:])
-
-
-def check(stride: int, side: int) -> None:
-    """Raises ValueError for a window that does not lie around tokens of `stride` pixels."""
-    if side % CELLS or side < stride or (side - stride) % 2:
-        raise ValueError(
-            f"windows: {side} px; a side is a multiple of {CELLS}, at least {stride}, and differs "
-            f"from {stride} by an even number"
-        )
 
 
 def standardised(x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:

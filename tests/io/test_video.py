@@ -99,4 +99,4 @@ def test_video_in_a_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UserError, match="cannot be written") as caught:
         video.Writer(tmp_path / "file/a.mp4", 24, (64, 96))
-    assert caught.value.code == 3
+    assert caught.value.code == 2

@@ -98,7 +98,8 @@ def test_networks_have_defaults_and_flags(tmp_path):
 
     values = config_file.complete(_config())
     assert values["networks"]["helper"] == {
-        "name": "test-shift", "width": 6, "remat": False, "frames": 2, "multiple": 4, "minimum": 16
+        "name": "test-shift", "width": 6, "remat": False, "frames": 2, "multiple": 4, "minimum": 16,
+        "any_time": True,
     }  # fmt: skip
     e = experiment.build(values)
     assert e.config["networks"]["helper"]["width"] == 6 and e.config["task"]["momentum"] == 0.5

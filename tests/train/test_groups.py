@@ -62,7 +62,7 @@ def test_lars_takes_steps_in_proportion_to_the_norm_of_a_kernel():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: _settings(name="adam"), "name: is 'adam'.*Did you mean adamw"),
+        (lambda: _settings(name="adanw"), "name: is 'adanw'.*Did you mean adamw"),
         (lambda: _settings(momentum=0.5), "optimizer.momentum: adamw does not read it"),
         (lambda: _settings(name="sgd", beta1=0.5), "optimizer.beta1: sgd does not read it"),
         (lambda: groups.Group("a/.*"), "match is 'a/.*', a text"),

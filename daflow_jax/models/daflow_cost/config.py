@@ -6,7 +6,7 @@ from typing import Any, Literal
 from daflow_jax import ranges
 from daflow_jax.models.raft.config import VARIANTS as RAFTS
 from daflow_jax.models.raft.config import WIDTH, RAFTConfig
-from daflow_jax.ops import windows
+from daflow_jax.ops import window_sides
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ class DAFlowCostConfig:
             self, windows=(5, 512), shrink=(1, 64), channels=WIDTH, branch=(0, 65536)
         )  # fmt: skip
         for side in self.windows:
-            windows.check(self.flow.stride, side)
+            window_sides.check(self.flow.stride, side)
         if self.flow.stride % self.shrink:
             raise ranges.wrong("shrink", self.shrink, f"Use a divisor of {self.flow.stride}")
         if bool(self.taps) != (self.trunk is not None):
