@@ -26,6 +26,7 @@ def test_shipped_model_keeps_its_bounds(pairs):
     assert results.epe(SHIPPED, "combined:3") < results.epe("dis", "combined:3")
 
 
+@pytest.mark.slow
 def test_a_broken_model_misses_the_bounds(daflow, pairs, tmp_path):
     found = pretrained.load(pretrained.resolve(SHIPPED))
     flat = pretrained.flatten(found.variables)

@@ -33,6 +33,7 @@ def _constant(frames):
     return np.ones((*_known(frames).shape[:3], 4), np.float32)
 
 
+@pytest.mark.slow
 def test_features_that_know_the_classes_are_read_out():
     few = dict(size=(32, 32), train=8, test=8, draws=1)
     good, bad = (run.readout(x, "test_blocks", **few) for x in (_known, _constant))

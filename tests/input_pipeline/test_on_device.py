@@ -4,6 +4,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from daflow_jax.input_pipeline import on_device, settings
 from daflow_jax.synthetic import host, scene, textures
@@ -21,6 +22,7 @@ SCENE = scene.SceneConfig(
 )
 
 
+@pytest.mark.slow
 def test_device_batch_holds_the_clips_of_the_step_and_keeps_the_rules():
     config = settings.DataConfig(scene=SCENE)
     atlas = jnp.asarray(textures.atlas(SCENE, 7))

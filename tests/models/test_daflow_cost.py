@@ -81,6 +81,7 @@ def test_the_true_initialisation_has_these_zeros_and_a_gain():
     assert np.any(second["conv1"]["kernel"]) and variables["params"]["gain"] == 8
 
 
+@pytest.mark.slow
 def test_the_zero_input_learns_first_then_gain_and_projection_and_foreign_frames_matter():
     module, variables = network("windows")
 

@@ -72,6 +72,7 @@ def test_hq_twice_has_no_lq_key_projection():
     assert not [path for path in target if "to_k_control" in path]
 
 
+@pytest.mark.slow
 def test_base_has_the_published_size_and_takes_published_files():
     config = VARIANTS["restorer-base"]
     frames = jnp.zeros((1, 1, 16, 16, 3))

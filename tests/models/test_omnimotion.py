@@ -7,7 +7,8 @@ from daflow_jax import errors, models
 from tests.models import parity, parity_omnimotion
 
 
-@pytest.mark.parametrize("part", ["a", pytest.param("b", marks=pytest.mark.slow)])
+@pytest.mark.slow  # its gradients compile for half a minute
+@pytest.mark.parametrize("part", ["a", "b"])
 def test_published_arrays(part):
     if not parity_omnimotion.has(part):
         pytest.skip("set DAFLOW_MOTION_GOLDEN to a folder with all sets")

@@ -63,6 +63,7 @@ def test_pixel_codec_is_undone():
     np.testing.assert_allclose(module.apply(variables, latents, method="decode"), frames, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_taps_of_a_later_step_come_from_the_denoised_clip():
     module, variables, frames = _setup(PIXELS)
     rng = jax.random.key(3)

@@ -32,9 +32,8 @@ def _unrolled(plan, kernels, corr, terms, state):
     return jax.tree.map(lambda *xs: jnp.stack(xs), *states)
 
 
-@pytest.mark.parametrize(
-    "small, spare", [(False, correlation.SPARE), pytest.param(True, 0, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow  # tests/train/test_raft_step.py passes through the same gradients
+@pytest.mark.parametrize("small, spare", [(False, correlation.SPARE), (True, 0)])
 def test_values_and_gradients_equal_the_unrolled_loop(monkeypatch, small, spare):
     module, variables, corr, (net, context, flow) = _setup(small, spare)
 

@@ -30,6 +30,7 @@ def _zeros(params, seed):
     return {name: np.broadcast_to(np.float32(0), shape) for name, shape in params.items()}
 
 
+@pytest.mark.slow
 def test_depth_is_positive_and_points_have_both_signs():
     levels = tuple(jax.random.normal(jax.random.key(i), (1, 6, 8)) for i in range(4))
     for config, both in ((vggt.POINT, True), (vggt.DEPTH, False)):

@@ -36,6 +36,7 @@ def _same_as(undisturbed, workdir, rel=1e-5):
         assert launcher.evaluations(workdir)[step] == pytest.approx(values, rel=rel)
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_after_a_save(tmp_path):
     ended = _run(tmp_path, f"1:5:{int(signal.SIGTERM)}")
     assert [code for code, _ in ended] == [143, 143], ended
@@ -152,7 +153,8 @@ def _texts(path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [2, 20])
 def test_kills_at_random_moments_change_neither_losses_nor_batches(tmp_path, kills):
     rng, steps = random.Random(kills), 40 * kills
     plain, killed = tmp_path / "plain", tmp_path / "killed"
