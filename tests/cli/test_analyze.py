@@ -39,6 +39,7 @@ def _config():
     return dataclasses.replace(config, dit=dataclasses.replace(config.dit, depth=2, taps=(0,)))
 
 
+@pytest.mark.slow
 def test_a_model_is_compared_with_zero_flow_raw_patches_and_itself_untrained(
     daflow, pairs, tmp_path, monkeypatch
 ):

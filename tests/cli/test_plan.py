@@ -20,6 +20,7 @@ SMALL = [  # the smallest restorer
 LIFT = ["plan", "--config", "configs/daflow/lift.py"]
 
 
+@pytest.mark.slow
 def test_command_compiles_the_step_and_names_the_mesh(tmp_path, capsys):
     file = tmp_path / "plan.json"
     meshes_ = ["--mesh", "fsdp=4", "--mesh", "data=3"]

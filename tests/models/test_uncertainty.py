@@ -78,6 +78,7 @@ def fresh():
     return module, variables, frames, 3 * jax.random.normal(keys[2], (1, 1, 128, 144, 2))
 
 
+@pytest.mark.slow
 def test_a_new_head_says_one_pixel_or_e_pixels_with_equal_weight(fresh):
     module, variables, frames, target = fresh
     out = jax.jit(functools.partial(module.apply, iters=2))(variables, frames)

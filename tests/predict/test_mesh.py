@@ -46,6 +46,7 @@ def test_clips_lie_on_their_devices_and_weights_are_split():
     assert any(leaf.addressable_shards[0].data.size < leaf.size for leaf in leaves)
 
 
+@pytest.mark.slow
 def test_flow_command_takes_a_mesh(tmp_path, capsys):
     folder = tiny.save(tmp_path / "model")
     for i, frame in enumerate(tiny.frames(3, 64, 96)):

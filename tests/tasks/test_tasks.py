@@ -142,6 +142,7 @@ class Slider(nn.Module):
         return FlowOutput(flow[None], init_flow)
 
 
+@pytest.mark.slow
 def test_sizes_are_estimated_in_turn_and_each_learns_in_its_own_pixels():
     task = tasks.OpticalFlow(Slider(), iters=1, scales=(0.25, 0.5))
     batch = jax.tree.map(jnp.asarray, batches.zeros(2, 2, 32, 64))

@@ -68,6 +68,7 @@ def test_a_silent_process_ends_the_other(tmp_path, sleeps, lives):
     assert code == 3 and f"process {sleeps} was silent for 8 s" in said
 
 
+@pytest.mark.slow
 def test_a_mistake_in_one_process_is_told_by_all(tmp_path):
     ended = _run(tmp_path, "1:3:raise")
     assert [code for code, _ in ended] == [2, 2]
