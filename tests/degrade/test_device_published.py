@@ -112,7 +112,11 @@ def test_noise_and_jpeg_are_the_hosts(picture):
 
 
 @pytest.mark.parametrize(
-    ("name", "quality", "tolerance"), [("realbasicvsr", (100, 100), 1.0), ("star", (30, 95), 0.1)]
+    ("name", "quality", "tolerance"),
+    [
+        ("realbasicvsr", (100, 100), 1.0),
+        pytest.param("star", (30, 95), 0.1, marks=pytest.mark.slow),
+    ],
 )
 def test_same_draws_give_the_picture_of_the_host(picture, name, quality, tolerance):
     """Without noise, and without the codec, which the accelerator lacks.

@@ -40,6 +40,7 @@ def test_published_flow_holds_at_the_compilers_own_effort():
     np.testing.assert_allclose(ours, golden[name], rtol=0, atol=bound)
 
 
+@pytest.mark.slow
 def test_last_iteration_alone_equals_last_of_all():
     golden = np.load(published_raft.GOLDEN / "raft_b.npz")
     module, variables = published_raft.load("raft", 1)

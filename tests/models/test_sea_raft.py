@@ -40,6 +40,7 @@ def small():
     return module, variables, jax.jit(functools.partial(module.apply, iters=1, all_iterations=True))
 
 
+@pytest.mark.slow
 def test_clip_of_three_frames_equals_its_two_pairs_and_last_prediction_alone(small):
     module, variables, every = small
     clip = jax.random.uniform(jax.random.key(0), (1, 3, 128, 136, 3))

@@ -35,6 +35,7 @@ def test_lookup_at_integer_coords_returns_volume_entries():
     np.testing.assert_allclose(window, volume[:, 7:16, 3:12].swapaxes(1, 2), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_both_lookups_agree_anywhere_even_far_outside():
     f1, f2 = (jax.random.normal(jax.random.key(i), (2, 16, 17, 4)) for i in range(2))
     corr = correlation.pyramid(f1, f2, 4, correlation.SPARE)

@@ -25,6 +25,7 @@ def test_upsampling_equals_published_code(part):
     np.testing.assert_allclose(bilinear, golden["upflow8"], rtol=0, atol=7e-5)
 
 
+@pytest.mark.slow
 def test_gradient_equals_the_automatic_one(monkeypatch):
     flow = jax.random.normal(jax.random.key(0), (2, 4, 5, 2))
     mask = jax.random.normal(jax.random.key(1), (2, 4, 5, 576))

@@ -168,6 +168,7 @@ def test_a_bad_part_makes_the_whole_step_a_skipped_one():
     jax.tree.map(np.testing.assert_array_equal, (new.params, new.ema), (old.params, old.ema))
 
 
+@pytest.mark.slow
 def test_parts_stay_on_their_devices_and_are_written_out_on_cpus():
     _, _, run = _stepped(FLOW, 2, devices=8)
     e = toy.experiment(task=FLOW, frozen=(), example=batches.zeros(1, *SIZE), devices=8)
