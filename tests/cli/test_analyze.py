@@ -79,6 +79,7 @@ def test_a_model_is_compared_with_zero_flow_raw_patches_and_itself_untrained(
     assert image.read_image(tmp_path / "daflow_analyze/heat_map.png").std() > 0
 
 
+@pytest.mark.slow
 def test_any_network_lends_taps_by_name_and_several_share_a_table(daflow, pairs, tmp_path):
     raft = tiny.save(tmp_path / "raft")
     rrdb = tiny.save_restorer(tmp_path / "rrdb", models.preset("rrdb-nano"))

@@ -55,6 +55,7 @@ def test_only_visible_tokens_that_stay_inside_count():
     assert correspondence.score(zero, flow, visible, CELL)["epe"].weight == tokens
 
 
+@pytest.mark.slow
 def test_raw_patches_find_a_shifted_picture_at_any_cell():
     picture = jax.random.uniform(jax.random.key(1), (1, 96, 96, 3))
     for patch_size, shift in ((8, (16, 8)), (24, (24, 0))):

@@ -265,6 +265,7 @@ def test_losses_on_the_taps_join_the_restoration_and_reach_queries_and_keys(rest
         assert all(np.abs(grad).max() > 1e-3 * parts[name] for grad in grads.values())
 
 
+@pytest.mark.slow
 def test_matching_names_the_key_that_a_batch_lacks(restoration):
     task, variables, rows = restoration
     if task.unit == "clip":
