@@ -8,9 +8,8 @@ import numpy as np
 
 from daflow_jax import experiment, pretrained
 from daflow_jax.experiment import config_file
-from daflow_jax.losses import temporal
 from daflow_jax.metrics import mean
-from daflow_jax.ops import warp
+from daflow_jax.ops import occlusion, warp
 
 MOVING = 1.5  # pixels to both neighbours, of those that count as moving
 _TRUTH = ("occlusion", "occlusion_back")
@@ -64,7 +63,7 @@ def mask_auc(clips) -> float:
         clips: dicts with hq (f, h, w, 3), flow_back and occlusion_back, of clean frames.
     """
     scores, hidden = [], []
-    unchanged = jax.jit(lambda now, before, flow: temporal.unchanged(warp.warp(before, flow), now))
+    unchanged = jax.jit(lambda now, before, flow: occlusion.unchanged(warp.warp(before, flow), now))
     for clip in clips:
         frames = jnp.asarray(clip["hq"])
         mask = unchanged(frames[1:], frames[:-1], jnp.asarray(clip["flow_back"]))

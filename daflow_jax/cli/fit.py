@@ -73,9 +73,7 @@ def run(args: argparse.Namespace) -> int:
         rule, known = "is not a network of tracks", models.entries("tracks")
         names = [name for entry in known for name in entry.presets]
         raise errors.UserError(f"--preset {args.preset}", rule, errors.nearest("", names))
-    if "-" in args.inputs:
-        rule = "standard input can be read once only, and clips are read twice"
-        raise errors.UserError("-", rule, "Save it as a video first")
+    sources.refuse_stdin(args.inputs)
     found = sequences.resolve(args.inputs, recursive=args.recursive)
     inputs = sources.files(found, *args.inputs)
     outputs.check(_expected(found, args), inputs, sources.existing(args))
@@ -91,17 +89,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _manifest(args, model):
-    record = {
-        "name": model.name,
-        "sha256": model.meta.get("sha256"),
-        "precision": args.precision,
-        "seed": args.seed,
-        "device": str(model.device),
-    }
     names = "preset steps side gap batch_points speed grid frame max_size tile bucket".split()
     chosen: dict[str, Any] = {name: getattr(args, name) for name in names}
     chosen |= call_options.record(args, model)
-    return manifests.Manifest(args, record, chosen, ("points", "tracks"))
+    return manifests.Manifest(args, manifests.of_model(args, model), chosen, ("points", "tracks"))
 
 
 def _places(sequence, args) -> tuple[Path, Path, Path]:

@@ -127,16 +127,8 @@ def _wheel_max(text):
 
 
 def _manifest(args, model):
-    settings = {
-        "name": model.name,
-        "sha256": model.meta.get("sha256"),
-        "scales": list(model.scales),
-        **call_options.record(args, model),
-        "precision": args.precision,
-        "seed": args.seed,
-        "device": str(model.device),
-        "mesh": args.mesh,
-    }
+    settings = manifests.of_model(args, model) | {"scales": list(model.scales), "mesh": args.mesh}
+    settings |= call_options.record(args, model)
     names = "formats wheel_max stride init bidirectional occlusion confidence uncertainty pad_last"
     names += " bucket max_size tile stored_orientation deinterlace across_gaps"
     chosen = {name: getattr(args, name) for name in names.split()}

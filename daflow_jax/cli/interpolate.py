@@ -100,17 +100,10 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _manifest(args, model):
-    record = {
-        "name": model.name,
-        "sha256": model.meta.get("sha256"),
-        "precision": args.precision,
-        "seed": args.seed,
-        "device": str(model.device),
-    }
     names = ("gate", "flips", "mode", "format", "stored_orientation", "deinterlace")
     chosen = new_times.record(args) | {name: getattr(args, name) for name in names}
     chosen |= call_options.record(args, model)
-    return manifests.Manifest(args, record, chosen, ("frames", "frames"))
+    return manifests.Manifest(args, manifests.of_model(args, model), chosen, ("frames", "frames"))
 
 
 def _target(sequence, args) -> Path:

@@ -14,6 +14,17 @@ from daflow_jax.cli import console, sources
 Work = Callable[[], tuple[dict[str, Any], errors.UserError | None]]
 
 
+def of_model(args: argparse.Namespace, model: Any) -> dict[str, Any]:
+    """Returns what a record keeps of a loaded model: which it is, and how it was run."""
+    return {
+        "name": model.name,
+        "sha256": model.meta.get("sha256"),
+        "precision": args.precision,
+        "seed": args.seed,
+        "device": str(model.device),
+    }
+
+
 class Manifest:
     """Runs the work of each input; keeps manifest.json up to date. A context manager.
 

@@ -135,19 +135,12 @@ def _guide(args, model, settings, log) -> Any:
 
 
 def _manifest(args, model):
-    record = {
-        "name": model.name,
-        "sha256": model.meta.get("sha256"),
-        "precision": args.precision,
-        "seed": args.seed,
-        "device": str(model.device),
-    }
     names = ("window", "ahead", "tile", "color_fix", "guide", "stored_orientation", "deinterlace")
     chosen = {name: getattr(args, name) for name in names}
     chosen["guide_model"] = None if args.guide is None else args.guide_model
     chosen |= {"formats": list(args.formats), "compare": args.compare}
     chosen |= call_options.record(args, model)
-    return manifests.Manifest(args, record, chosen, ("frames", "frames"))
+    return manifests.Manifest(args, manifests.of_model(args, model), chosen, ("frames", "frames"))
 
 
 def _expected(found, args) -> Iterator[Path]:

@@ -60,10 +60,8 @@ def run(args: argparse.Namespace) -> int:
     from daflow_jax.datasets import sequences
     from daflow_jax.io import protected
 
-    args.formats = _formats(args.formats)
-    if "-" in args.inputs:
-        rule = "standard input can be read once only, and clips are read twice"
-        raise errors.UserError("-", rule, "Save it as a video first")
+    args.formats = tuple(outputs.parse_formats(args.formats, FORMATS))
+    sources.refuse_stdin(args.inputs)
     found = sequences.resolve(args.inputs, recursive=args.recursive)
     inputs = sources.files(found, *args.inputs)
     outputs.check(_expected(found, args), inputs, sources.existing(args))
@@ -85,29 +83,12 @@ def _model(args: argparse.Namespace, log: Any) -> Any:
     return options.load(args, args.model, log)
 
 
-def _formats(text: str) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    for name in found:
-        if name not in FORMATS:
-            raise errors.UserError(f"--formats {name}", "is unknown", errors.nearest(name, FORMATS))
-    if not found:
-        raise errors.UserError("--formats", "is empty", f"Known: {', '.join(FORMATS)}")
-    return found
-
-
 def _manifest(args, model):
-    record = {
-        "name": model.name,
-        "sha256": model.meta.get("sha256"),
-        "precision": args.precision,
-        "seed": args.seed,
-        "device": str(model.device),
-    }
     chosen: dict[str, Any] = {name: getattr(args, name) for name in ("segmenter", "formats")}
     if not args.segmenter:
         names = ("masks", "steps", "side", "max_size", "tile", "bucket")
         chosen |= {name: getattr(args, name) for name in names} | call_options.record(args, model)
-    return manifests.Manifest(args, record, chosen, ("frames", "masks"))
+    return manifests.Manifest(args, manifests.of_model(args, model), chosen, ("frames", "masks"))
 
 
 def _place(sequence, args) -> Path:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from daflow_jax import errors
 from daflow_jax.cli import console
 
 
@@ -43,6 +44,13 @@ def files(found: Iterable[Any], *texts: str) -> list[Path]:
     return [path for sequence in found for path in sequence.paths] + named
 
 
+def refuse_stdin(texts: Iterable[str]) -> None:
+    """Raises UserError where standard input is named, for commands that read a clip twice."""
+    if "-" in texts:
+        rule = "standard input can be read once only, and clips are read twice"
+        raise errors.UserError("-", rule, "Save it as a video first")
+
+
 def existing(args: argparse.Namespace) -> Any:
     """Returns what happens to results that exist: "refuse", "keep" or "replace"."""
     return "replace" if args.overwrite else "keep" if args.skip_existing else "refuse"
@@ -77,8 +85,6 @@ def note_interlaced(sequence: Any, args: argparse.Namespace, log: console.Consol
 
 def damaged(places: Any) -> Any:
     """Returns the one error of all places where a video lacks frames, None without any."""
-    from daflow_jax import errors
-
     if not places:
         return None
     last = places[-1].error()

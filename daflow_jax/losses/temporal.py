@@ -6,9 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from daflow_jax.ops import warp
-
-SHARPNESS = 50.0  # of the mask, as in the published code of Lai et al. (ECCV 2018)
+from daflow_jax.ops import occlusion, warp
+from daflow_jax.ops.occlusion import SHARPNESS
 
 
 class Temporal(NamedTuple):
@@ -16,19 +15,6 @@ class Temporal(NamedTuple):
 
     loss: Float[Array, ""]
     mask: Float[Array, "b h w"]
-
-
-def unchanged(
-    warped: Float[Array, "b h w 3"],
-    current: Float[Array, "b h w 3"],
-    sharpness: float | int = SHARPNESS,
-) -> Float[Array, "b h w"]:
-    """Returns exp(-sharpness * squared colour difference) of true frames, 1 = nothing changed.
-
-    Args:
-        warped: the previous frame on the grid of the current one.
-    """
-    return jnp.exp(-sharpness * jnp.sum((current - warped) ** 2, axis=-1))
 
 
 def temporal_loss(
@@ -46,7 +32,7 @@ def temporal_loss(
         weight: of each clip; None weighs all alike.
     """
     flow = jax.lax.stop_gradient(flow)
-    mask = unchanged(warp.warp(true[0], flow), true[1], sharpness)
+    mask = occlusion.unchanged(warp.warp(true[0], flow), true[1], sharpness)
     mask = jax.lax.stop_gradient(mask)
     previous, current = restored
     change = jnp.abs(current - warp.warp(previous, flow)) * mask[..., None]

@@ -3,19 +3,9 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from daflow_jax.ops import warp
+from daflow_jax.ops import occlusion, warp
 
-ALPHA = 50.0  # of the mask; Lai et al., "Learning Blind Video Temporal Consistency" (their code)
 LEVELS = 255.0  # grey levels of the range [0, 1]
-
-
-def unchanged(
-    frame: Float[Array, "*b h w c"], warped: Float[Array, "*b h w c"], alpha: float = ALPHA
-) -> Float[Array, "*b h w"]:
-    """Returns exp(-alpha sum_c (frame - warped)^2): 1 where the scene is the same, near 0 where it
-    was hidden or left the picture. Frames in [0, 1]."""
-    difference = frame.astype(jnp.float32) - warped.astype(jnp.float32)
-    return jnp.exp(-alpha * jnp.sum(difference * difference, axis=-1))
 
 
 def opw(
@@ -28,15 +18,15 @@ def opw(
     """Returns the optical-flow-warped error in grey levels of 255, 0 = no flicker.
 
     The mean over pixels and channels of mask |frame - warp(previous)|, where the mask is
-    `unchanged` of the reference frames. Frames are in [0, 1]; other sizes than those of `flow` must
-    be brought to it first.
+    `occlusion.unchanged` of the reference frames. Frames are in [0, 1]; other sizes than those of
+    `flow` must be brought to it first.
 
     Args:
         frame, previous: two neighbours of the video that is judged.
         reference, reference_previous: the same moments of the clean video, or of the best there is.
         flow: pixels, from `reference` to `reference_previous`; zeros stand outside of the picture.
     """
-    mask = unchanged(reference, warp.warp(reference_previous.astype(jnp.float32), flow))
+    mask = occlusion.unchanged(warp.warp(reference_previous.astype(jnp.float32), flow), reference)
     moved = warp.warp(previous.astype(jnp.float32), flow)
     left = jnp.mean(jnp.abs(frame.astype(jnp.float32) - moved), axis=-1)
     return LEVELS * jnp.mean(mask * left, axis=(-2, -1))

@@ -23,7 +23,7 @@ class CallOption(NamedTuple):
     name: str
     help: str
     least: float = 1
-    type: type = int
+    type: Callable[[Any], Any] = int
     files: tuple[str, ...] = ()
     most: float | int = 10_000
 
@@ -45,6 +45,21 @@ class Example(NamedTuple):
     options: Mapping[str, Any] = {}
     method: str | None = None
     streams: tuple[str, ...] = ()
+
+
+def clip_example(
+    config: Any,
+    side: int | None = None,
+    frames: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    streams: tuple[str, ...] = (),
+) -> Example:
+    """Returns a call on one clip, by default of `config.frames` frames, `config.minimum` a side."""
+    import jax
+
+    side = config.minimum if side is None else side
+    shape = (1, config.frames if frames is None else frames, side, side, 3)
+    return Example((jax.ShapeDtypeStruct(shape, "float32"),), options or {}, streams=streams)
 
 
 KEY = "key"  # stands for a random key among the arguments of an Example

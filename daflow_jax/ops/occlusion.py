@@ -1,4 +1,4 @@
-"""Occlusion from the disagreement of forward and backward flow."""
+"""Occlusion: where forward and backward flow disagree, or where colours changed along the flow."""
 
 from typing import Literal
 
@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float
 from daflow_jax.ops import warp
 
 Form = Literal["squared", "l2"]
+SHARPNESS = 50.0  # of `unchanged`; the published code of Lai et al. (ECCV 2018)
 
 
 def forward_backward_mask(
@@ -32,6 +33,21 @@ def forward_backward_mask(
         length = jnp.sqrt(_square(flow)) + jnp.sqrt(_square(backward))
         return jnp.sqrt(gap) > slope * length + offset
     raise ValueError(f"form is {form!r}; it must be 'squared' or 'l2'; choose one")
+
+
+def unchanged(
+    warped: Float[Array, "*b h w c"],
+    current: Float[Array, "*b h w c"],
+    sharpness: float | int = SHARPNESS,
+) -> Float[Array, "*b h w"]:
+    """Returns exp(-sharpness * squared colour difference): 1 where the scene is the same, near 0
+    where it was hidden or left the picture.
+
+    Args:
+        warped: the previous frame on the grid of the current one; both in [0, 1].
+    """
+    difference = current.astype(jnp.float32) - warped.astype(jnp.float32)
+    return jnp.exp(-sharpness * jnp.sum(difference * difference, axis=-1))
 
 
 def _square(vector: Float[Array, "*b 2"]) -> Float[Array, "*b"]:

@@ -1,7 +1,7 @@
 """The files of one sequence: raw flow, wheel pictures at one scale, masks, overlay video."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,14 @@ _DRAWN = 4  # [choice] pictures drawn at once
 _LEAST = 1.0  # [choice] pixels of full colour at least: noise of a still clip stays pale
 
 
-def parse_formats(text: str) -> list[str]:
-    """Returns the formats of a comma-separated list, each once."""
+def parse_formats(text: str, known: Sequence[str] = FORMATS) -> list[str]:
+    """Returns the formats of a comma-separated list, each once; unknown ones are a UserError."""
     formats = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for name in formats:
-        if name not in FORMATS:
-            raise errors.UserError(f"--formats {name}", "is unknown", errors.nearest(name, FORMATS))
+        if name not in known:
+            raise errors.UserError(f"--formats {name}", "is unknown", errors.nearest(name, known))
     if not formats:
-        raise errors.UserError("--formats", "is empty", f"Known: {', '.join(FORMATS)}")
+        raise errors.UserError("--formats", "is empty", f"Known: {', '.join(known)}")
     return formats
 
 

@@ -1,15 +1,12 @@
 """BasicVSR (Chan et al., CVPR 2021) in the registry."""
 
 from daflow_jax.models.basicvsr.config import VARIANTS, BasicVSRConfig
-from daflow_jax.models.entry import Entry, Example, Part
+from daflow_jax.models.entry import Entry, Example, Part, clip_example
 
 
 def example(config: BasicVSRConfig) -> Example:
     """Returns a call on two frames of the smallest size."""
-    import jax
-
-    shape = (1, 2, config.minimum, config.minimum, 3)
-    return Example((jax.ShapeDtypeStruct(shape, "float32"),))
+    return clip_example(config, frames=2)
 
 
 BASICVSR = Entry(

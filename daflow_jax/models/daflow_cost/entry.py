@@ -5,17 +5,13 @@ from typing import Any
 
 from daflow_jax.models.daflow_cost import trainable
 from daflow_jax.models.daflow_cost.config import VARIANTS, DAFlowCostConfig
-from daflow_jax.models.entry import Entry, Example
+from daflow_jax.models.entry import Entry, Example, clip_example
 from daflow_jax.models.raft.entry import ITERS
 
 
 def example(config: DAFlowCostConfig) -> Example:
     """Returns a call with one step of refinement on frames of the smallest size."""
-    import jax
-
-    shape = (1, config.frames, config.minimum, config.minimum, 3)
-    frames = jax.ShapeDtypeStruct(shape, "float32")
-    return Example((frames,), {"iters": 1}, streams=("noise",))
+    return clip_example(config, options={"iters": 1}, streams=("noise",))
 
 
 def check_call(config: DAFlowCostConfig, options: Mapping[str, Any]) -> None:

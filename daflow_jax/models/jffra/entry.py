@@ -1,6 +1,6 @@
 """JFFRA in the registry."""
 
-from daflow_jax.models.entry import CallOption, Entry, Example
+from daflow_jax.models.entry import CallOption, Entry, Example, clip_example
 from daflow_jax.models.jffra.config import VARIANTS, JFFRAConfig
 
 SIGMA = CallOption("sigma", "noise of the frames, of 255 (estimated)", 0, float, most=255)
@@ -8,10 +8,7 @@ SIGMA = CallOption("sigma", "noise of the frames, of 255 (estimated)", 0, float,
 
 def example(config: JFFRAConfig) -> Example:
     """Returns the restoration of one frame of the smallest size."""
-    import jax
-
-    shape = (1, config.frames, config.minimum, config.minimum, 3)
-    return Example((jax.ShapeDtypeStruct(shape, "float32"),), streams=("noise",))
+    return clip_example(config, streams=("noise",))
 
 
 def trainable(config: JFFRAConfig) -> dict[str, tuple[str, ...]]:

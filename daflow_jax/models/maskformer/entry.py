@@ -1,16 +1,13 @@
 """MaskFormer without classes in the registry."""
 
-from daflow_jax.models.entry import Entry, Example, MeshLimit, Part
+from daflow_jax.models.entry import Entry, Example, MeshLimit, Part, clip_example
 from daflow_jax.models.maskformer.config import VARIANTS, MaskFormerConfig
 
 
 def example(config: MaskFormerConfig) -> Example:
     """Returns a call on one frame of the smallest size of two cells a side."""
-    import jax
-
     side = -(-2 * config.backbone.stride // config.multiple) * config.multiple
-    side = max(side, config.minimum)
-    return Example((jax.ShapeDtypeStruct((1, config.frames, side, side, 3), "float32"),))
+    return clip_example(config, side=max(side, config.minimum))
 
 
 def mesh_limits(config: MaskFormerConfig, height: int) -> dict[str, MeshLimit]:

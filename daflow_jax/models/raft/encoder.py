@@ -4,49 +4,15 @@ import functools
 from typing import Literal
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from daflow_jax.nn import conv
+from daflow_jax.nn.batch_norm import BatchNorm
 from daflow_jax.nn.instance_norm import InstanceNorm
 
 NormName = Literal["instance", "batch", "none"]
-
-
-class BatchNorm(nn.Module):
-    """PyTorch's batch norm: normalises with the biased variance, keeps the unbiased one.
-
-    `train` uses and updates batch statistics (collection "batch_stats"); otherwise running ones.
-    Flax's own layer keeps the biased variance, which drifts from the published statistics.
-    """
-
-    momentum: float = 0.1
-    dtype: DTypeLike | None = None
-    param_dtype: DTypeLike = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "b h w c"], train: bool = False) -> Float[Array, "b h w c"]:
-        channels = x.shape[-1]
-        running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
-        running_var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)
-        scale = self.param("scale", nn.initializers.ones, (channels,), self.param_dtype)
-        bias = self.param("bias", nn.initializers.zeros, (channels,), self.param_dtype)
-        x32 = x.astype(jnp.float32)  # float32 island: statistics
-        if train:
-            mean = jnp.mean(x32, axis=(0, 1, 2))
-            variance = jnp.mean(jnp.square(x32 - mean), axis=(0, 1, 2))
-            count = x.size // channels
-            if not self.is_initializing():
-                keep = 1 - self.momentum
-                unbiased = variance * (count / (count - 1))
-                running_mean.value = keep * running_mean.value + self.momentum * mean
-                running_var.value = keep * running_var.value + self.momentum * unbiased
-        else:
-            mean, variance = running_mean.value, running_var.value
-        factor = jax.lax.rsqrt(variance + 1e-5) * scale
-        return (x32 * factor + (bias - mean * factor)).astype(x.dtype)
 
 
 def make_norm(name: NormName, dtype, param_dtype):

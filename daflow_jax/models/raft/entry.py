@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from daflow_jax.models.entry import CallOption, Entry, Example
+from daflow_jax.models.entry import CallOption, Entry, Example, clip_example
 from daflow_jax.models.raft import trainable
 from daflow_jax.models.raft.config import VARIANTS, RAFTConfig
 
@@ -11,10 +11,7 @@ ITERS = CallOption("iters", "refinement steps (the model's own, most often 12)")
 
 def example(config: Any) -> Example:
     """Returns a call with one step of refinement on frames of the smallest size."""
-    import jax
-
-    shape = (1, config.frames, config.minimum, config.minimum, 3)
-    return Example((jax.ShapeDtypeStruct(shape, "float32"),), {"iters": 1})
+    return clip_example(config, options={"iters": 1})
 
 
 RAFT = Entry(

@@ -1,15 +1,12 @@
 """Residual networks of dense features in the registry."""
 
-from daflow_jax.models.entry import Entry, Example
+from daflow_jax.models.entry import Entry, Example, clip_example
 from daflow_jax.models.resnet.config import VARIANTS, ResNetConfig
 
 
 def example(config: ResNetConfig) -> Example:
     """Returns a call on one frame of two cells a side."""
-    import jax
-
-    side = 2 * config.output_stride
-    return Example((jax.ShapeDtypeStruct((1, config.frames, side, side, 3), "float32"),))
+    return clip_example(config, side=2 * config.output_stride)
 
 
 RESNET = Entry(

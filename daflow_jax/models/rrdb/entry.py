@@ -1,14 +1,12 @@
 """RRDB (ESRGAN, ECCVW 2018; Real-ESRGAN, ICCVW 2021) in the registry."""
 
-from daflow_jax.models.entry import Entry, Example
+from daflow_jax.models.entry import Entry, Example, clip_example
 from daflow_jax.models.rrdb.config import VARIANTS, RRDBConfig
 
 
 def example(config: RRDBConfig) -> Example:
     """Returns a call on one small frame."""
-    import jax
-
-    return Example((jax.ShapeDtypeStruct((1, config.frames, 8, 8, 3), "float32"),))
+    return clip_example(config, side=8)
 
 
 RRDB = Entry(

@@ -1,15 +1,12 @@
 """Vision transformers of dense features in the registry."""
 
-from daflow_jax.models.entry import Entry, Example, MeshLimit
+from daflow_jax.models.entry import Entry, Example, MeshLimit, clip_example
 from daflow_jax.models.vit.config import VARIANTS, ViTConfig
 
 
 def example(config: ViTConfig) -> Example:
     """Returns a call on one frame of two tokens a side."""
-    import jax
-
-    side = 2 * config.patch
-    return Example((jax.ShapeDtypeStruct((1, config.frames, side, side, 3), "float32"),))
+    return clip_example(config, side=2 * config.patch)
 
 
 def mesh_limits(config: ViTConfig, height: int) -> dict[str, MeshLimit]:

@@ -1,15 +1,12 @@
 """Keys of vision transformers in the registry."""
 
-from daflow_jax.models.entry import Entry, Example, MeshLimit
+from daflow_jax.models.entry import Entry, Example, MeshLimit, clip_example
 from daflow_jax.models.vit_keys.config import VARIANTS, ViTKeysConfig
 
 
 def example(config: ViTKeysConfig) -> Example:
     """Returns a call on one frame of two patches a side."""
-    import jax
-
-    side = 2 * config.patch
-    return Example((jax.ShapeDtypeStruct((1, config.frames, side, side, 3), "float32"),))
+    return clip_example(config, side=2 * config.patch)
 
 
 def mesh_limits(config: ViTKeysConfig, height: int) -> dict[str, MeshLimit]:
