@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -36,3 +37,18 @@ def split(pairs: Pairs) -> tuple[Frames, Frames]:
 def blended(pairs: Pairs, found: Motion) -> Frames:
     """Returns the mean of both warped frames, weighted by the mask."""
     return motion.blend(*motion.warped(*split(pairs), found.flow), found.logit)
+
+
+def corrected(
+    pairs: Pairs,
+    flow: Array,
+    logit: Array,
+    contextnet: Callable[..., Any],
+    unet: Callable[..., Array],
+) -> Frames:
+    """Returns the blend of a motion and the U-Net's correction of it, in [0, 1] (sec. 3.1)."""
+    first, second = split(pairs)
+    warped = motion.warped(first, second, flow)
+    images = jnp.concatenate([first, second, *warped, logit, flow], -1)
+    residual = unet(images, contextnet(first, second, flow)).astype(jnp.float32)
+    return jnp.clip(motion.blend(*warped, logit) + 2 * jax.nn.sigmoid(residual) - 1, 0, 1)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
@@ -156,14 +155,9 @@ class RIFE4(nn.Module):
                 of any other.
             logit: of the mask, zero where both frames count alike.
         """
-        first, second = base.split(pairs)
-        warped = motion.warped(first, second, flow)
-        blend = motion.blend(*warped, logit)
         if not self.config.refine:
-            return blend
-        images = jnp.concatenate([first, second, *warped, logit, flow], -1)
-        residual = self.unet(images, self.contextnet(first, second, flow))
-        return jnp.clip(blend + 2 * jax.nn.sigmoid(residual.astype(jnp.float32)) - 1, 0, 1)
+            return base.blended(pairs, Motion(flow, logit))
+        return base.corrected(pairs, flow, logit, self.contextnet, self.unet)
 
     def learn(self, pairs: Pairs, times: Float[Array, " b"], target: Frames) -> InterpolationOutput:
         """Returns what the losses of a training compare; the published teacher is left out."""
