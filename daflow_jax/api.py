@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from daflow_jax import DEFAULT_INTERPOLATOR, errors, models, predict, pretrained
-from daflow_jax.io.storage import Place
 from daflow_jax.models.entry import Kind
 from daflow_jax.ops import warp as _warp
 from daflow_jax.predict import (
@@ -154,7 +153,7 @@ def create(config: Any) -> tuple[Any, Any]:
     return models.build(config), pretrained.abstract_variables(config)
 
 
-def save(model: Model, path: str | Path, *, name: str | None = None) -> Place:
+def save(model: Model, path: str | Path, *, name: str | None = None) -> pretrained.Place:
     """Returns the model folder written at `path`; `load` reads it back bit for bit."""
     return pretrained.save(
         path,
