@@ -24,6 +24,8 @@ def add_parser(subparsers) -> None:
             "daflow plan --config configs/daflow/lift_base.py --topology v5e:4x4 --mesh fsdp=16",
             "daflow plan --config configs/daflow/flow_base.py --topology v6e:4x4 "
             "--config.train.batch_size=64",
+            "daflow plan --config configs/daflow/lift_base.py --topology 2xv5e:4x4 "
+            "--mesh dcn=2,fsdp=16",
             "daflow plan --config configs/daflow/flow_base.py --topology v5e:4x4 "
             "--predict 1080x1920 --mesh data=2,seq=8 --out plan.json",
         ),
@@ -33,7 +35,10 @@ def add_parser(subparsers) -> None:
         "--config", required=True, metavar="FILE", help="as of train.py; --config.x=y overrides"
     )
     parser.add_argument(
-        "--topology", required=True, metavar="NAME", help="v4, v5e, v5p or v6e with its shape"
+        "--topology",
+        required=True,
+        metavar="NAME",
+        help="v4, v5e, v5p or v6e with its shape; 2xv5e:4x4 are two slices",
     )
     parser.add_argument(
         "--mesh",
@@ -67,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
         protected.refuse(args.out, protected.known([args.config]))
     target = topology.parse(args.topology)
     config = config_file.read(args.config, args.overrides)
-    batch = config.train.batch_size
-    tried = args.mesh or meshes.candidates(target.devices, batch, args.predict is not None)
+    batch, predict = config.train.batch_size, args.predict is not None
+    tried = args.mesh or meshes.candidates(target.devices, batch, predict, target.slices)
     if not tried:
         rule = f"a batch of {batch} divides over no mesh of {target.devices} devices"
         raise errors.UserError(f"--topology {args.topology}", rule, "Name one: --mesh data=2,seq=4")

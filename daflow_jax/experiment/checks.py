@@ -5,7 +5,7 @@ from typing import Any
 
 from jax.sharding import Mesh
 
-from daflow_jax import errors, models
+from daflow_jax import errors, models, sharding
 from daflow_jax.synthetic import scene as scenes
 from daflow_jax.train import optimizer, setup
 
@@ -52,7 +52,7 @@ def check_calls(train: setup.TrainConfig) -> None:
 
 def check_parts(train: setup.TrainConfig, mesh: Mesh) -> None:
     """Raises UserError unless the parts of a batch divide the clips of a device."""
-    clips = train.batch_size // (mesh.shape["data"] * mesh.shape["fsdp"])
+    clips = train.batch_size // sharding.clip_ways(mesh)
     if train.accumulate < 1 or clips % train.accumulate:
         rule = f"{train.accumulate} does not divide the {clips} clips of a device"
         near = [parts for parts in range(1, clips + 1) if clips % parts == 0]

@@ -43,7 +43,7 @@ def read(spec: str, argv: Sequence[str] = ()) -> Any:
 
 def complete(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the nested dict with the default of every field that `values` leaves out."""
-    mesh = {"data": -1, "fsdp": 1, "seq": 1, "tensor": 1}
+    mesh = {"dcn": 1, "data": -1, "fsdp": 1, "seq": 1, "tensor": 1}
     out: dict[str, Any] = {"seed": 0, "precision": sections.PRECISION, "mesh": mesh}
     for name, kind in sections.SETTINGS.items():
         out[name] = _defaults(kind)

@@ -34,13 +34,18 @@ def report(planned: Planned, chip: peak_rates.Chip | None, limit: float | None) 
     counted = _flops(planned, traced.jaxpr, program, compiled)
     cost = compiled.cost_analysis() or {}
     moved = cost.get("bytes accessed", 0.0)
+    between = sum(x.bytes for x in exchanges if "dcn" in x.axes)
     return {
         "mesh": sizes,
         "memory": _memory(compiled, planned.parts, limit),
         "collectives": [row._asdict() for row in exchanges],
         "flops": counted,
         "estimate": _roofline(
-            chip, counted["compiled"] / planned.mesh.size, moved, sum(x.bytes for x in exchanges)
+            chip,
+            counted["compiled"] / planned.mesh.size,
+            moved,
+            sum(x.bytes for x in exchanges) - between,
+            between,
         ),
         "square": _squares(planned, traced.jaxpr),
         "sequences": sorted(planned.sequences),
@@ -79,16 +84,21 @@ def _flops(planned: Planned, jaxpr: Any, program: hlo.Program, compiled: Any) ->
 
 
 def _roofline(
-    chip: peak_rates.Chip | None, operations: float, moved: float, sent: float
+    chip: peak_rates.Chip | None, operations: float, moved: float, sent: float, between: float
 ) -> dict[str, Any] | None:
     """Returns seconds of a step at the published rates of one device, were each the only limit;
-    the largest is a lower bound of the step's time, never reached."""
+    the largest is a lower bound of the step's time, never reached.
+
+    sent: bytes inside of a slice. between: bytes between slices, left out where the rate of the
+    data center's network is not published.
+    """
     if chip is None:
         return None
     times = {
         "compute": operations / chip.bf16,
         "memory": moved / chip.bandwidth,
         "links": sent / chip.links,
+        **({"dcn": between / chip.dcn} if between and chip.dcn else {}),
     }
     return {**times, "step": max(times.values()), "bound": max(times, key=times.__getitem__)}
 

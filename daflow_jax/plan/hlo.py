@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from daflow_jax.plan import groups
+from daflow_jax.plan import groups, megascale
 from daflow_jax.profiling import flops
 
 _BYTES = {"pred": 1, "bf16": 2, "f16": 2, "f32": 4, "f64": 8, "c64": 8, "c128": 16}
@@ -132,10 +132,15 @@ class Program:
     def collectives(self, axes: dict[str, int]) -> list[Collective]:
         """Returns what devices exchange on a mesh of these axis sizes, most bytes first.
 
-        Pieces of one exchange that the compiler wove into several computations count once.
+        Pieces of one exchange that the compiler wove into several computations count once. What
+        slices exchange is over the axis "dcn".
         """
         seen: dict[str, tuple[str, tuple[str, ...], int, float]] = {}
         for name, instructions in self.computations.items():
+            between = megascale.exchanges(instructions, lambda text: max(_sizes(text), default=0))
+            for key, (kind, whole) in between.items() if self.runs[name] else ():
+                times = max(self.runs[name], seen[key][2] if key in seen else 0)
+                seen[key] = kind, ("dcn",), times, whole * _share(kind, axes.get("dcn", 1))
             for x in instructions:
                 kind = x.opcode.removesuffix("-start")
                 if kind not in COLLECTIVES or not self.runs[name]:
@@ -251,13 +256,22 @@ def _taps(i: int, size: int, kernel: int, out: int, window: dict[str, str]) -> i
 
 def _sent(kind: str, x: Instruction, members: np.ndarray) -> float:
     """Returns the bytes that one device sends, each piece once over the shortest way."""
-    ways = members.shape[1]
-    arrays = [size(match[0]) for match in _ARRAY.finditer(x.type)]
+    ways, arrays = members.shape[1], _sizes(x.type)
     whole = max(arrays) if x.opcode.endswith("-start") and kind != "all-reduce" else sum(arrays)
+    if kind == "reduce-scatter":  # its type is that of a part
+        whole *= ways
+    return whole * _share(kind, ways)
+
+
+def _share(kind: str, ways: int) -> float:
+    """Returns how much of a whole array one of `ways` devices sends."""
     if kind == "collective-permute":
-        return float(whole)
-    factor = {"all-reduce": 2 * (ways - 1) / ways, "reduce-scatter": ways - 1.0}
-    return whole * factor.get(kind, (ways - 1) / ways)
+        return 1.0
+    return (2 if kind == "all-reduce" else 1) * (ways - 1) / ways
+
+
+def _sizes(text: str) -> list[int]:
+    return [size(match[0]) for match in _ARRAY.finditer(text)]
 
 
 def _summed(found) -> list[Collective]:

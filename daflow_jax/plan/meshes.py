@@ -13,12 +13,18 @@ def text(sizes: Mapping[str, int]) -> str:
     return ",".join(f"{name}={size}" for name, size in sizes.items() if size != 1) or "data=1"
 
 
-def candidates(devices: int, batch: int, predict: bool) -> list[dict[str, int]]:
+def candidates(devices: int, batch: int, predict: bool, slices: int = 1) -> list[dict[str, int]]:
     """Returns meshes to try on so many devices, from few exchanges to many.
 
-    The batch divides over `data` and `fsdp`. Where all devices can hold a clip each, parameters
-    are spread over all of them and over a quarter of them. Prediction does not need `fsdp`.
+    The batch divides over `dcn`, which is the number of slices, `data` and `fsdp`. Where all
+    devices of a slice can hold a clip each, parameters are spread over all of them and over a
+    quarter of them. Prediction does not need `fsdp`.
     """
+    if slices > 1:
+        if devices % slices or batch % slices:
+            return []
+        inside = candidates(devices // slices, batch // slices, predict)
+        return [{"dcn": slices, **sizes} for sizes in inside]
     found = []
     for seq, tensor in _PREDICT if predict else _TRAIN:
         clips = devices // (seq * tensor)

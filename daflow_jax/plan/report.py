@@ -88,7 +88,13 @@ def row(report: Report) -> tuple[str, ...]:
 
 def details(report: Report) -> str:
     """Returns exchanges by kind and mesh axis, the largest buffers, and the three estimates."""
+    slices = report["mesh"].get("dcn", 1)
     lines = ["sent by one device in a step:"]
+    if slices > 1:
+        far = sum(x["bytes"] for x in report["collectives"] if "dcn" in x["axes"])
+        near = sum(x["bytes"] for x in report["collectives"]) - far
+        lines[0] = f"sent by one device in a step: {_gib(far)} GiB over the data center's network "
+        lines[0] += f"(dcn), {_gib(near)} GiB inside of its slice (ici):"
     for x in report["collectives"]:
         over = " x ".join(x["axes"])
         lines.append(f"  {_gib(x['bytes']):>7} GiB  {x['count']:>5}  {x['kind']} over {over}")
@@ -98,9 +104,8 @@ def details(report: Report) -> str:
     ]
     estimate = report["estimate"]
     if estimate:
-        parts = ", ".join(
-            f"{name} {estimate[name]:.3g} s" for name in ("compute", "memory", "links")
-        )
+        names = ("compute", "memory", "links", "dcn")
+        parts = ", ".join(f"{name} {estimate[name]:.3g} s" for name in names if name in estimate)
         lines.append(f"estimate at published rates, a lower bound that is never reached: {parts}")
     return "\n".join(lines)
 

@@ -23,16 +23,25 @@ ENVIRONMENT = {  # keeps libtpu from asking a machine that is not there
     "TPU_WORKER_HOSTNAMES": "localhost",
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
 }
-_NAME = re.compile(r"(v4|v5e|v5p|v6e):(\d+(?:x\d+){1,2})|cpu:(\d+)")
+_NAME = re.compile(r"(?:([1-9]\d{0,2})x)?(?:(v4|v5e|v5p|v6e):(\d+(?:x\d+){1,2})|cpu:(\d+))")
 
 
 class Topology(NamedTuple):
-    """A slice: `kind` is v4, v5e, v5p, v6e or cpu; `limit` bytes for the program of one device."""
+    """`slices` equal slices of the shape `slice` ("v5e:4x4").
+
+    kind: v4, v5e, v5p, v6e or cpu. devices: of all slices. limit: bytes for the program of one.
+    """
 
     name: str
     kind: str
     devices: int
     limit: float | None
+    slices: int = 1
+
+    @property
+    def slice(self) -> str:
+        """The name of one slice."""
+        return self.name.removeprefix(f"{self.slices}x")
 
     @property
     def devices_per_chip(self) -> int:
@@ -40,24 +49,25 @@ class Topology(NamedTuple):
 
 
 def parse(name: str) -> Topology:
-    """Returns the slice called "v5e:4x4", "v5p:4x4x4" or, for trying, "cpu:8".
+    """Returns the slice called "v5e:4x4", the two slices "2xv5e:4x4" or, for trying, "cpu:8".
 
     Raises UserError for other names, and with code 3 for a TPU without libtpu.
     """
     match = _NAME.fullmatch(name)
     if match is None:
-        remedy = "Write v5e:4x4, v6e:4x4, v5p:4x4x4, v4:2x2x4 or, for a trial, cpu:8"
+        remedy = "Write v5e:4x4, 2xv5e:4x4 (two slices), v5p:4x4x4, v4:2x2x4 or, for a trial, cpu:8"
         raise errors.UserError(
             f"--topology {name}", "is not a slice that a program can be for", remedy
         )
-    if match[3]:
-        return Topology(name, "cpu", int(match[3]), None)
+    slices = int(match[1] or 1)
+    if match[4]:
+        return Topology(name, "cpu", slices * int(match[4]), None, slices)
     if importlib.util.find_spec("libtpu") is None:
         remedy = "pip install 'daflow-jax[plan]' (Linux, x86-64)"
         raise errors.UserError(f"--topology {name}", "needs libtpu, the TPU compiler", remedy, 3)
-    count = math.prod(int(n) for n in match[2].split("x"))
-    kind = match[1]
-    return Topology(name, kind, count * DEVICES_PER_CHIP.get(kind, 1), LIMITS[kind])
+    count = slices * math.prod(int(n) for n in match[3].split("x"))
+    kind = match[2]
+    return Topology(name, kind, count * DEVICES_PER_CHIP.get(kind, 1), LIMITS[kind], slices)
 
 
 def environment(topology: Topology) -> dict[str, str]:
@@ -76,7 +86,8 @@ def devices(topology: Topology) -> list[jax.Device]:
     from jax.experimental import topologies
 
     try:
-        found = topologies.get_topology_desc(platform="tpu", topology_name=topology.name)
+        several = {"num_slices": topology.slices} if topology.slices > 1 else {}
+        found = topologies.get_topology_desc(topology.slice, "tpu", **several)
     except jax.errors.JaxRuntimeError as error:
         first = str(error).splitlines()[0]
         remedy = "Use a shape of the cloud's list, such as v5e:4x4 or v5p:2x2x2"
@@ -89,5 +100,5 @@ def rates(topology: Topology, mesh: Mesh) -> peak_rates.Chip | None:
     chip = peak_rates.find(mesh.devices.flat[0].device_kind)
     if chip is None:
         return None
-    parts = {"bf16", "float32", "memory", "bandwidth", "links"}
+    parts = {"bf16", "float32", "memory", "bandwidth", "links", "dcn"}
     return chip._replace(**{x: getattr(chip, x) / topology.devices_per_chip for x in parts})

@@ -29,7 +29,7 @@ class Placement(NamedTuple):
     @property
     def clips_at_once(self) -> int:
         """How many clips run side by side: their number should be a multiple of it."""
-        return 1 if self.mesh is None else self.mesh.shape["data"] * self.mesh.shape["fsdp"]
+        return 1 if self.mesh is None else sharding.clip_ways(self.mesh)
 
     @property
     def clip_axes(self) -> tuple[str, ...]:
@@ -52,8 +52,8 @@ class Placement(NamedTuple):
         return NamedSharding(self.mesh, PartitionSpec())
 
     def input(self, shape: Sequence[int]) -> Sharding:
-        """Returns where an input goes: clips (b, f, h, w, c) over `data` and `fsdp`, while their
-        rows are split where the network has tokens; everything else whole."""
+        """Returns where an input goes: clips (b, f, h, w, c) over `dcn`, `data` and `fsdp`,
+        while their rows are split where the network has tokens; everything else whole."""
         if self.mesh is None or len(shape) != len(_CLIPS):
             return self.whole()
         return NamedSharding(self.mesh, axes.spec(shape, _CLIPS, self.mesh.shape))

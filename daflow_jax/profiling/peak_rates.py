@@ -1,7 +1,8 @@
 """Published rates of accelerators, by the name that JAX gives them.
 
 TPU: the pages "TPU v4", "TPU v5e", "TPU v5p", "TPU v6e" of the Google Cloud documentation: bf16
-TFLOP/s of a chip, HBM and its bandwidth, and bidirectional inter-chip bandwidth, which is halved.
+TFLOP/s of a chip, HBM and its bandwidth, and bidirectional inter-chip bandwidth, which is halved;
+data center network of v5p per chip (50 Gbit/s), of v5e per pod of 256 chips (6.4 Tbit/s).
 NVIDIA: the data sheets of L4, L40S, A100, H100, H200 and DGX B200: tensor rates without sparsity,
 and NVLink or PCIe, halved as well. They are peaks: no program reaches them.
 """
@@ -18,7 +19,8 @@ class Chip(NamedTuple):
     kind: how its `device_kind` begins. bf16, float32: FLOP/s of matrix products at JAX's default
     precision, where NVIDIA uses TF32 and a TPU rounds to bf16. memory: bytes. bandwidth: bytes/s of
     that memory. links: bytes/s that it sends to other chips of its slice or machine, all links
-    together, one direction.
+    together, one direction. dcn: bytes/s that it sends to chips of other slices over the data
+    center's network, 0 where that is not published.
     """
 
     name: str
@@ -28,13 +30,14 @@ class Chip(NamedTuple):
     memory: float
     bandwidth: float
     links: float
+    dcn: float = 0.0
 
 
 CHIPS = (
     Chip("v4", "TPU v4", 275e12, 275e12, 32 * 2**30, 1.228e12, 300e9),
-    Chip("v5e", "TPU v5 lite", 197e12, 197e12, 16 * 2**30, 0.819e12, 200e9),
-    Chip("v5p", "TPU v5", 459e12, 459e12, 95 * 2**30, 2.765e12, 600e9),
-    Chip("v5p", "TPU v5p", 459e12, 459e12, 95 * 2**30, 2.765e12, 600e9),
+    Chip("v5e", "TPU v5 lite", 197e12, 197e12, 16 * 2**30, 0.819e12, 200e9, 3.125e9),
+    Chip("v5p", "TPU v5", 459e12, 459e12, 95 * 2**30, 2.765e12, 600e9, 6.25e9),
+    Chip("v5p", "TPU v5p", 459e12, 459e12, 95 * 2**30, 2.765e12, 600e9, 6.25e9),
     Chip("v6e", "TPU v6 lite", 918e12, 918e12, 32 * 2**30, 1.64e12, 400e9),
     Chip("L4", "NVIDIA L4", 121e12, 60e12, 24e9, 0.3e12, 32e9),
     Chip("L40S", "NVIDIA L40S", 362e12, 183e12, 48e9, 0.864e12, 32e9),

@@ -1,9 +1,10 @@
 """What every dimension is called, and which mesh axes it is split over: one table.
 
 Modules name dimensions, never mesh axes. `constrain` places an activation, `named` says what the
-dimensions of a parameter are; both raise on a name that the table lacks. Mesh axes are `data`
-(clips), `fsdp` (clips, and the parameters at rest), `seq` (image rows, and so tokens) and `tensor`
-(attention heads and hidden features).
+dimensions of a parameter are; both raise on a name that the table lacks. Mesh axes are `dcn`
+(clips, over slices that only a data center's network joins), `data` (clips), `fsdp` (clips, and the
+parameters at rest), `seq` (image rows, and so tokens) and `tensor` (attention heads and hidden
+features).
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from daflow_jax import errors
 
 RULES: dict[str, tuple[str, ...]] = {
     # activations
-    "batch": ("data", "fsdp"),
+    "batch": ("dcn", "data", "fsdp"),
     "frames": (),
     "rows": ("seq",),
     "columns": (),

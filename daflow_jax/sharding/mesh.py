@@ -1,5 +1,5 @@
-"""How devices are arranged and who holds what: one mesh, batches split over `data` and `fsdp`,
-parameters by the names of their dimensions (`daflow_jax.sharding.axes`).
+"""How devices are arranged and who holds what: one mesh, batches split over `dcn`, `data` and
+`fsdp`, parameters by the names of their dimensions (`daflow_jax.sharding.axes`).
 """
 
 import math
@@ -8,21 +8,21 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from daflow_jax import errors
 from daflow_jax.sharding import axes as dimensions
+from daflow_jax.sharding import slices
 
-AXES = ("data", "fsdp", "seq", "tensor")
+AXES = ("dcn", "data", "fsdp", "seq", "tensor")
 MIN_SHARDED_SIZE = 4096  # smaller parameters are replicated: the exchange would cost more [choice]
 
 
 def make_mesh(axes: Mapping[str, int], devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """Returns the mesh `{"data": n, "fsdp": m, "seq": s, "tensor": t}` over the devices.
+    """Returns the mesh `{"dcn": d, "data": n, "fsdp": m, "seq": s, "tensor": t}` over the devices.
 
     Axes left out have size 1; one size may be -1, "what is left". `seq` and `tensor`, which talk
-    most, get the nearest neighbours.
+    most, get the nearest neighbours; `dcn` counts slices, and all other axes lie within one.
     """
     devices = jax.devices() if devices is None else devices
     for name in axes:
@@ -40,27 +40,26 @@ def make_mesh(axes: Mapping[str, int], devices: Sequence[jax.Device] | None = No
         rule = f"{dict(axes)} does not fit {len(devices)} devices"
         raise errors.UserError("config.mesh", rule, 'Use {"data": -1, "fsdp": 1} to take them all')
     sizes = [len(devices) // known if size == -1 else size for size in sizes]
-    return Mesh(_arranged(devices, sizes), AXES, axis_types=(AxisType.Auto,) * len(AXES))
+    arranged = slices.arranged(devices, sizes[0], sizes[1:])
+    return Mesh(arranged, AXES, axis_types=(AxisType.Auto,) * len(AXES))
 
 
-def _arranged(devices: Sequence[jax.Device], sizes: Sequence[int]) -> np.ndarray:
-    if any(getattr(device, "core_on_chip", 0) for device in devices):
-        return np.asarray(devices).reshape(sizes)  # single cores, which JAX does not arrange
-    # any sizes, also where an axis takes a part of one dimension of a TPU's torus
-    return mesh_utils.create_device_mesh(sizes, devices, allow_split_physical_axes=True)
+def clip_ways(mesh: Mesh) -> int:
+    """Returns into how many parts a mesh splits the clips of a batch."""
+    return math.prod(mesh.shape[axis] for axis in dimensions.RULES["batch"])
 
 
 def check_batch_size(batch_size: int, mesh: Mesh, where: str = "config.train.batch_size") -> None:
     """Raises UserError naming the nearest valid sizes unless every device gets equally many
     clips.
     """
-    ways = mesh.shape["data"] * mesh.shape["fsdp"]
+    ways = clip_ways(mesh)
     if batch_size % ways or batch_size < 1:
         below, above = batch_size // ways * ways, (batch_size // ways + 1) * ways
         near = f"{below} or {above}" if below else f"{above}"
         raise errors.UserError(
             where,
-            f"{batch_size} clips do not divide over {ways} devices (data x fsdp)",
+            f"{batch_size} clips do not divide over {ways} devices (dcn x data x fsdp)",
             f"Use {near}",
         )
 
@@ -71,7 +70,7 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """Returns the sharding of a batch: clips over `data` and `fsdp`, whole on the other axes."""
+    """Returns the sharding of a batch: clips over `dcn`, `data` and `fsdp`, else whole."""
     return NamedSharding(mesh, PartitionSpec(dimensions.RULES["batch"]))
 
 
@@ -80,7 +79,7 @@ def process_share(mesh: Mesh) -> tuple[int, int]:
 
     Processes that `seq` or `tensor` join hold the same part.
     """
-    ways = mesh.shape["data"] * mesh.shape["fsdp"]
+    ways = clip_ways(mesh)
     rows: dict[int, set[int]] = {}
     for device, index in batch_sharding(mesh).devices_indices_map((ways,)).items():
         rows.setdefault(device.process_index, set()).add(index[0].indices(ways)[0])

@@ -34,12 +34,14 @@ def test_command_compiles_the_step_and_names_the_mesh(tmp_path, capsys):
     assert flops["compiled"] == pytest.approx(flops["analytic"], rel=0.05)
     assert memory["optimizer"] == pytest.approx(2 * memory["average"], rel=0.01)
     assert memory["peak"] > memory["optimizer"] + 2 * memory["parameters"]
-    assert good["mesh"] == {"data": 1, "fsdp": 4, "seq": 1, "tensor": 1}
+    assert good["mesh"] == {"dcn": 1, "data": 1, "fsdp": 4, "seq": 1, "tensor": 1}
 
 
 def test_refusals_say_what_to_do(capsys, monkeypatch):
     assert cli.main([*LIFT, "--topology", "v5e-16"]) == 2
     assert "Write v5e:4x4" in capsys.readouterr().err
+    assert topology.parse("2xcpu:4") == ("2xcpu:4", "cpu", 8, None, 2)
+    assert topology.parse("2xcpu:4").slice == "cpu:4"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert cli.main([*LIFT, "--topology", "v5e:4x4"]) == 3
     assert "pip install 'daflow-jax[plan]'" in capsys.readouterr().err
@@ -78,6 +80,9 @@ def test_candidates_divide_devices_and_batch():
     assert all(m["data"] * m["fsdp"] * m["seq"] * m["tensor"] == 16 for m in found)
     assert meshes.candidates(16, 4, predict=False)  # fewer clips than devices: parts of a clip
     assert all(m["fsdp"] == 1 for m in meshes.candidates(16, 32, predict=True))
+    two = meshes.candidates(32, 32, predict=False, slices=2)
+    assert two[0] == {"dcn": 2, "data": 1, "fsdp": 16, "seq": 1, "tensor": 1}
+    assert meshes.candidates(32, 31, predict=False, slices=2) == []
     assert meshes.text(found[0]) == "fsdp=16" and meshes.text({"data": 1}) == "data=1"
 
 
@@ -109,6 +114,10 @@ def test_table_shows_parts_and_the_mesh_with_most_headroom():
     assert "failed: needs 43.1GiB" in lines[4]
     assert report.advice(plans).startswith("most headroom: fsdp=4,seq=4 (7.00 GiB")
     assert "lower bound" in report.details(plans[0])
+    far = {"kind": "all-reduce", "axes": ["dcn"], "count": 1, "bytes": 0.5 * report.GIB}
+    both = plan({"dcn": 2, "fsdp": 16}, 12)
+    both["collectives"].append(far)
+    assert "0.50 GiB over the data center's network (dcn), 2.00 GiB ins" in report.details(both)
     rows = report.markdown(plans).splitlines()
     assert len({row.count("|") for row in rows}) == 1 and "lift_base | v5e:4x4" in rows[2]
 

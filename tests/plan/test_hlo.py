@@ -106,6 +106,26 @@ def test_a_loop_runs_its_body_and_an_exchange_in_pieces_counts_once():
     assert program.largest(1)[0].shape == "f32[8,16]"
 
 
+HOST = "channel_id=9, is_host_transfer=true, frontend_attributes={"
+PAIR = """  %send = (f32[512,8]{1,0}, u32[], token[]) send(%r, %t), @_xla_host_transfer_rendezvous="all.1",_xla_megascale_transfer_type="KIND"}
+  %recv = (f32[256,8]{1,0}, u32[], token[]) recv(%t), @_xla_host_transfer_rendezvous="all.1",_xla_megascale_transfer_type="KIND"}
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize(
+    ("kind", "share"),
+    [("ALL_REDUCE", 1.5), ("REDUCE_SCATTER", 0.75), ("COLLECTIVE_PERMUTE", 1)],
+)
+def test_what_slices_exchange_is_over_dcn(kind, share):
+    sizes = {"dcn": 4} | SIZES
+    line = "  ROOT %s = f32[4]"
+    text = TEXT.replace(line, PAIR.replace("@", HOST).replace("KIND", kind) + line)
+    rows = hlo.Program(text).collectives(sizes)
+    (between,) = (row for row in rows if "dcn" in row.axes)
+    assert between == (kind.lower().replace("_", "-"), ("dcn",), 1, share * 512 * 8 * 4)
+    assert [row for row in rows if row != between] == hlo.Program(TEXT).collectives(SIZES)
+
+
 @pytest.mark.parametrize(("step", "runs"), [(1, 5), (2, 3), (5, 1)])
 def test_an_unrolled_loop_counts_in_steps(step, runs):
     text = TEXT.replace(

@@ -11,8 +11,8 @@ from tests import batches as batch
 
 
 def test_mesh_takes_what_is_left_and_refuses_what_does_not_fit():
-    assert tuple(sharding.make_mesh({"data": -1, "fsdp": 2}).shape.values()) == (4, 2, 1, 1)
-    assert tuple(sharding.make_mesh({"seq": 2, "tensor": 4}).shape.values()) == (1, 1, 2, 4)
+    assert tuple(sharding.make_mesh({"data": -1, "fsdp": 2}).shape.values()) == (1, 4, 2, 1, 1)
+    assert tuple(sharding.make_mesh({"seq": 2, "tensor": 4}).shape.values()) == (1, 1, 1, 2, 4)
     with pytest.raises(errors.UserError, match="does not fit 8 devices"):
         sharding.make_mesh({"data": 3})
     with pytest.raises(errors.UserError, match="at most one may be -1"):

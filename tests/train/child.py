@@ -4,7 +4,7 @@ python -m tests.train.child --workdir=W ...
 ACCIDENT="process:batch:signal number" (or "raise", or "full": no file may grow) strikes when that
 process asks for that batch. STEPS sets the length of the run, PAUSE the seconds before every batch,
 BATCHES a file that gets a line for every batch of process 0, SOURCE where clips are made, AXIS the
-mesh axis that takes all devices.
+mesh axis that takes all devices, or a whole mesh, "dcn=2,fsdp=4".
 """
 
 import os
@@ -20,6 +20,7 @@ import numpy as np
 
 import train
 from daflow_jax import errors, experiment, sharding
+from daflow_jax.cli import values
 from daflow_jax.experiment import clip_sources
 from daflow_jax.input_pipeline import settings
 from daflow_jax.input_pipeline.evaluation import Fit
@@ -91,7 +92,7 @@ def _ragged(mesh):
 def build(config) -> setup.Experiment:
     """Returns the toy's experiment over all devices of all processes, its parameters spread."""
     devices = len(jax.devices())
-    axes = {AXIS: devices}
+    axes = values.mesh(AXIS) if "=" in AXIS else {AXIS: devices}
     mesh = sharding.make_mesh(axes)
     data = clip_sources.training(SOURCE, DATA, 8, mesh)
     if isinstance(data, data_feed.HostData):

@@ -89,7 +89,9 @@ def test_losses_and_evaluations_are_those_of_one_device(toy, name):
 
 
 @slow
-@pytest.mark.parametrize("variables", [{"SOURCE": "device"}, {"AXIS": "data"}, {"AXIS": "seq"}])
+@pytest.mark.parametrize(
+    "variables", [{"SOURCE": "device"}, {"AXIS": "data"}, {"AXIS": "seq"}, {"AXIS": "dcn=2,fsdp=4"}]
+)
 def test_other_sources_and_axes_give_the_losses_of_one_device(tmp_path, variables):
     for name in ("1x1", "2x4"):
         launcher.run(launcher.TOY, tmp_path / name, *TOPOLOGIES[name], **variables)
