@@ -21,6 +21,7 @@ COMMANDS = {  # verb: (module, one line)
     "fit": ("fit", "tracks of every point of a video, through occlusions"),
     "degrade": ("degrade", "make images, folders, videos or pairs worse by a recorded recipe"),
     "eval": ("evaluate", "errors of models, baselines or stored flow on pairs with true flow"),
+    "table": ("table", "evaluations of several data sets as one table, in DA-Flow's form"),
     "score": ("score", "motion scores of videos, to filter data"),
     "analyze": ("analyze", "which features of a restorer match, and whether flow relies on them"),
     "data": ("data", "check, describe and label folders of data"),

@@ -10,6 +10,7 @@ TAKEN = {  # command, or command and kind -> options; all commands take --model
     ("export",): ("out",),
     ("plan",): ("out",),
     ("eval",): ("out",),
+    ("table",): ("results", "out"),
     ("data", "label"): ("out",),
 }
 _STAGED = {("eval",): ("results.json",)}  # made on this machine, then published, these last

@@ -11,6 +11,7 @@ VERBS: dict[str, list[str]] = {  # verb: what is given besides the flags that ar
     "data stats": ["pairs", "--quiet"],
     "data label": ["pairs", "--quiet", "--model", "nosuch"],
     "eval": ["pairs", "--baseline", "zero", "--quiet"],
+    "table": ["pairs"],
     "flow": ["cut.png", "a.png", "--quiet"],
     "restore": ["cut.png", "--quiet", "--model", "nosuch"],
     "interpolate": ["cut.png", "a.png", "--quiet", "--model", "nosuch"],
