@@ -38,14 +38,15 @@ HELD_OUT = 8  # clips
 
 
 class Run(NamedTuple):
-    """One training: its policy, its seed, whether a part is frozen, and the run that it is
-    compared with.
+    """One training: its policy, its seed, whether a part is frozen, the run that it is compared
+    with, and whether it is of products in 8 bits, which only transformers have.
     """
 
     policy: str | dict[str, Any]
     seed: int = 0
     frozen: bool = False
     against: str = "float32"
+    products: bool = False
 
 
 RUNS = {
@@ -57,6 +58,8 @@ RUNS = {
     "bf16": Run("bf16"),
     "float32, frozen": Run("float32", frozen=True),
     "bf16_frozen": Run("bf16_frozen", frozen=True, against="float32, frozen"),
+    "int8_mixed": Run("int8_mixed", products=True),
+    "fp8_mixed": Run("fp8_mixed", products=True),
 }
 
 
@@ -79,7 +82,7 @@ class Toy:
     def optimizer(self) -> optimizers.Optimizer:
         """Returns AdamW to a rate of zero; the last of its state is the direction of the step."""
         settings = optimizers.OptimizerConfig(
-            self.lr, "cosine", warmup_steps=self.steps // 10, weight_decay=self.weight_decay
+            lr=self.lr, schedule="cosine", warmup_steps=self.steps // 10, weight_decay=self.weight_decay
         )
         made = optimizers.make_optimizer(settings, self.steps)
 
@@ -150,7 +153,9 @@ def clips(name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
 def train(name: str, run: Run, measure_every: int = 20) -> dict[str, Any]:
     """Returns losses by step, figures of every part, the metric on held-out clips, seconds."""
-    toy, policy = TOYS[name], precision.parse(run.policy)
+    toy = TOYS[name]
+    products = models.entry_of(toy.config).products if run.products else ()
+    policy = dataclasses.replace(precision.parse(run.policy), products=products)
     module = models.build(toy.config, policy.compute)
     task, optimizer = toy.task(precision.Bound(module, policy)), toy.optimizer()
     pool, held_out = clips(name)
@@ -358,7 +363,8 @@ def main() -> None:
     for toy in args.toy or TOYS:
         for name, run in RUNS.items():
             file = args.folder / _file(toy, name)
-            if file.exists():
+            lacks = run.products and not models.entry_of(TOYS[toy].config).products
+            if file.exists() or lacks:
                 continue
             result = train(toy, run)
             file.write_text(json.dumps(result))

@@ -37,6 +37,7 @@ OPTIONAL = {  # module: (what it is for, how to get it)
     "h5py": (".flo5 files", "pip install 'daflow-jax[io]'"),
     "grain": ("training on stored data", "pip install 'daflow-jax[data]'"),
     "tensorflow_datasets": ("preparing data sets", "pip install 'daflow-jax[data]'"),
+    "qwix": ("training with products in 8 bits", "pip install 'daflow-jax[quant]'"),
     "libtpu": ("daflow plan, and TPUs", "pip install 'daflow-jax[plan]'"),
     "skimage": ("photographs as textures of clips", "pip install 'daflow-jax[data]'"),
 }

@@ -70,11 +70,28 @@ def build_task(
     fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
     own = [field.name for field in fields if field.name not in base.network_fields(kind)]
     sections.check_known("config.task", values, own)
+    policies = _policies(policy, networks)
     bound = {  # parameters are drawn in float32, then stored
-        name: precision.Bound(models.build(model, policy.compute), policy)
+        name: precision.Bound(models.build(model, policy.compute), policies[name])
         for name, model in networks.items()
     }
     return sections.construct(kind, {**bound, **values}, "config.task")
+
+
+def _policies(
+    policy: precision.Precision, networks: Mapping[str, Any]
+) -> dict[str, precision.Precision]:
+    """Returns the policy of every network: products in 8 bits are those that the policy names, else
+    those of the network's transformer blocks.
+    """
+    if not policy.eight or policy.products:
+        return dict.fromkeys(networks, policy)
+    named = {name: models.entry_of(model).products for name, model in networks.items()}
+    if not any(named.values()):
+        rule = f"products in {policy.eight} are of transformer blocks, which this model lacks"
+        remedy = "Use bf16_mixed, or name layers under precision.products"
+        raise errors.UserError("config.precision", rule, remedy)
+    return {name: dataclasses.replace(policy, products=x) for name, x in named.items()}
 
 
 def train_patterns(value: Any, networks: Mapping[str, Any]) -> tuple[str, ...]:

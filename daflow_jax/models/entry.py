@@ -187,6 +187,8 @@ class Entry:
         mesh_limits: (configuration, height in pixels) -> what the mesh axes "tensor" and "seq"
             split; an axis that is missing cannot be used.
         attention_lengths: (configuration, frames, height, width) -> lengths of its attention.
+        products: patterns of whole paths of the kernels of transformer blocks, whose matrix
+            products a policy of precision may round to 8 bits.
         slim: a `Slim`. taps: a `TapSource`.
         checkpoints: {architecture name: `daflow_jax.convert.architecture.Architecture`} of
             published files.
@@ -211,6 +213,7 @@ class Entry:
     parts: Mapping[str, Part] = dataclasses.field(default_factory=dict)
     mesh_limits: Callable[[Any, int], dict[str, MeshLimit]] | None = None
     attention_lengths: Callable[[Any, int, int, int], frozenset[int]] | None = None
+    products: tuple[str, ...] = ()
     slim: Lazy | None = None
     taps: Lazy | None = None
     checkpoints: Lazy | None = None

@@ -42,7 +42,7 @@ def report(planned: Planned, chip: peak_rates.Chip | None, limit: float | None) 
         "flops": counted,
         "estimate": _roofline(
             chip,
-            counted["compiled"] / planned.mesh.size,
+            {kind: x / planned.mesh.size for kind, x in counted["formats"].items()},
             moved,
             sum(x.bytes for x in exchanges) - between,
             between,
@@ -65,42 +65,56 @@ def _peak(compiled: Any) -> int:
     return compiled.memory_analysis().peak_memory_in_bytes
 
 
-def _flops(planned: Planned, jaxpr: Any, program: hlo.Program, compiled: Any) -> dict[str, float]:
+def _flops(planned: Planned, jaxpr: Any, program: hlo.Program, compiled: Any) -> dict[str, Any]:
     """Returns FLOPs of one step on all devices: by the formulas, as traced, as compiled.
 
     Compiled ones are the products in the program's text, loops as often as they run, and the
     kernels as traced. "xla" is the compiler's own count, which takes the body of a loop once and
-    no kernel, but adds element-wise work.
+    no kernel, but adds element-wise work. "formats" are the compiled ones by what is multiplied.
     """
     jaxpr = flops.alive(jaxpr)
     kernels, devices = flops.count_jaxpr(jaxpr, kernels_only=True), planned.mesh.size
+    formats = {kind: x * devices for kind, x in program.flops().items()}
+    if kernels:
+        formats["kernels"] = kernels
     return {
         "analytic": planned.analytic,
         "traced": flops.count_jaxpr(jaxpr),
-        "compiled": program.flops() * devices + kernels,
+        "compiled": sum(formats.values()),
+        "formats": formats,
         "kernels": kernels,
         "xla": (compiled.cost_analysis() or {}).get("flops", 0.0) * devices,
     }
 
 
 def _roofline(
-    chip: peak_rates.Chip | None, operations: float, moved: float, sent: float, between: float
+    chip: peak_rates.Chip | None,
+    operations: dict[str, float],
+    moved: float,
+    sent: float,
+    between: float,
 ) -> dict[str, Any] | None:
     """Returns seconds of a step at the published rates of one device, were each the only limit;
     the largest is a lower bound of the step's time, never reached.
 
-    sent: bytes inside of a slice. between: bytes between slices, left out where the rate of the
-    data center's network is not published.
+    operations: FLOPs by format; those of 8 bits count at their own rate. sent: bytes inside of a
+    slice. between: bytes between slices, left out where the rate of the data center's network is
+    not published.
     """
     if chip is None:
         return None
     times = {
-        "compute": operations / chip.bf16,
+        "compute": sum(x / _rate(chip, kind) for kind, x in operations.items()),
         "memory": moved / chip.bandwidth,
         "links": sent / chip.links,
         **({"dcn": between / chip.dcn} if between and chip.dcn else {}),
     }
     return {**times, "step": max(times.values()), "bound": max(times, key=times.__getitem__)}
+
+
+def _rate(chip: peak_rates.Chip, kind: str) -> float:
+    eight = chip.int8 if kind in ("s8", "u8") else chip.fp8 if kind.startswith("f8") else 0.0
+    return eight or chip.bf16
 
 
 def _squares(planned: Planned, jaxpr: Any) -> list[str] | None:

@@ -118,16 +118,21 @@ class Program:
         steps = [n for x in terms if x in lines and (n := _constant(lines[x])) is not None]
         return steps[0] if len(steps) == 1 else 1
 
-    def flops(self) -> float:
-        """Returns the FLOPs of matrix products and convolutions; kernels are not looked into."""
-        total = 0
+    def flops(self) -> dict[str, float]:
+        """Returns the FLOPs of matrix products and convolutions by the format of their first input
+        ("bf16", "s8"), as the compiler left it; kernels are not looked into."""
+        total: dict[str, float] = {}
         for name, instructions in self.computations.items():
             products = [x for x in instructions if x.opcode in ("convolution", "dot")]
             if not products or not self.runs[name]:
                 continue
             shapes = {x.name: shape(x.type) for x in instructions}
-            total += self.runs[name] * sum(_product(x, shapes) for x in products)
-        return 2.0 * total
+            formats = {x.name: x.type.partition("[")[0] for x in instructions}
+            for x in products:
+                kind = formats[_operands(x)[0]]
+                done = 2.0 * self.runs[name] * _product(x, shapes)
+                total[kind] = total.get(kind, 0.0) + done
+        return total
 
     def collectives(self, axes: dict[str, int]) -> list[Collective]:
         """Returns what devices exchange on a mesh of these axis sizes, most bytes first.

@@ -86,7 +86,11 @@ def predict(
         raise errors.UserError("--predict", rule, "Plan a flow network, or leave --predict out")
     mesh = sharding.make_mesh(config["mesh"], devices)
     place = placement.Placement(mesh.devices.flat[0], mesh)
-    dtype = precision.parse(config.get("precision", "f32")).compute
+    policy = precision.parse(config.get("precision", "f32"))
+    if policy.eight:
+        rule = f"a prediction has no products in {policy.eight}; they are for training"
+        raise errors.UserError("--predict", rule, "Plan it with --config.precision=bf16")
+    dtype = policy.compute
     module, plain = (models.build(c, dtype=dtype) for c in (model, model_flops.plain(model)))
     like = jax.tree.map(
         lambda leaf, where: jax.ShapeDtypeStruct(

@@ -102,6 +102,11 @@ def details(report: Report) -> str:
     lines += [
         f"  {_gib(x['bytes']):>7} GiB  {x['shape']}  {x['made_by']}" for x in report["largest"]
     ]
+    formats = report["flops"].get("formats", {})
+    whole = sum(formats.values()) or 1.0
+    shares = (f"{kind} {x / whole:.1%}" for kind, x in sorted(formats.items(), key=lambda i: -i[1]))
+    if formats:
+        lines.append(f"compiled products by what is multiplied: {', '.join(shares)}")
     estimate = report["estimate"]
     if estimate:
         names = ("compute", "memory", "links", "dcn")

@@ -100,5 +100,5 @@ def rates(topology: Topology, mesh: Mesh) -> peak_rates.Chip | None:
     chip = peak_rates.find(mesh.devices.flat[0].device_kind)
     if chip is None:
         return None
-    parts = {"bf16", "float32", "memory", "bandwidth", "links", "dcn"}
+    parts = {"bf16", "float32", "memory", "bandwidth", "links", "dcn", "int8", "fp8"}
     return chip._replace(**{x: getattr(chip, x) / topology.devices_per_chip for x in parts})

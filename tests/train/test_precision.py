@@ -42,7 +42,7 @@ def test_policies_are_read_from_text(value, formats):
     "value, message",
     [
         ("p=f32", "needs p= .* and c="),
-        ("p=f32,c=bf16,x=f32", "may have w=, f= and o="),
+        ("p=f32,c=bf16,x=f32", "may have w=, f=, o= and q="),
         ("p=f33,c=f32", "unknown format 'f33'. Did you mean f32"),
         ("bf16_mastre", "neither a preset nor a format. Did you mean bf16_master"),
         ("p=bf16,w=f32,c=f32", "wider than the parameters. Raise p="),

@@ -68,4 +68,5 @@ DAFLOW = Entry(
     parts={"restoration": Part("backbone", "backbone")},
     mesh_limits=mesh_limits,
     attention_lengths=attention_lengths,
+    products=(f"backbone/{restorer.PRODUCTS}",),
 )

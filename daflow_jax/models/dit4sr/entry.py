@@ -6,6 +6,7 @@ from daflow_jax.models.dit4sr import trainable
 from daflow_jax.models.dit4sr.config import VARIANTS, RestorerConfig
 from daflow_jax.models.entry import KEY, CallOption, Entry, Example, MeshLimit, Storage
 
+PRODUCTS = r"dit/blocks_\d+(_\d+)?/(attn2?|ff|ff_context)/.*"
 STEPS = CallOption("steps", "denoising steps (1)")
 GUIDANCE = CallOption(
     "guidance", "how far the result leads away from --negative (1: off)", 1, float
@@ -69,6 +70,7 @@ RESTORER = Entry(
     ),
     mesh_limits=mesh_limits,
     attention_lengths=attention_lengths,
+    products=(PRODUCTS,),
     slim="daflow_jax.models.dit4sr.slim:SLIM",
     taps="daflow_jax.models.dit4sr.taps:TAPS",
     checkpoints="daflow_jax.models.dit4sr.checkpoints:ARCHITECTURES",
