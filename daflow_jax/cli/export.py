@@ -27,6 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             "daflow export --size 192x256 --format onnx --out onnx",
             "daflow export --model my_raft --format torchvision --out weights",
             "daflow export --model my_daflow --format folder --slim --dtype bfloat16 --out small",
+            "daflow export --format folder --dtype int8 --out tiny",
         ),
     )
     options.add_common(parser, "daflow_export")
@@ -59,7 +60,9 @@ def _add_function(group):
 def _add_folder(group):
     group.add_argument("--slim", action="store_true", help="keep what the results need")
     group.add_argument(
-        "--dtype", choices=options.WEIGHT_DTYPES, help="of the parameters (as they are)"
+        "--dtype",
+        choices=(*options.WEIGHT_DTYPES, "int8"),
+        help="of the parameters (as they are); int8: of kernels, a scale for each output channel",
     )
     group.add_argument(
         "--shard-mb",
@@ -137,7 +140,7 @@ def _folder(args) -> int:
     out = storage.place(args.out)
     if (out / pretrained.CONFIG).exists() and not args.overwrite:
         raise errors.UserError(out, "holds a model", "Pass --overwrite or another --out")
-    before, after = folder.write(
+    written = folder.write(
         args.model,
         out,
         slim=args.slim,
@@ -148,8 +151,12 @@ def _folder(args) -> int:
     files = pretrained.weight_files(out, pretrained.read_meta(out))
     size = sum(storage.size(file) for file in files)
     if args.json:
-        print(json.dumps({"folder": str(out), "bytes": size, "slim": args.slim}))
+        record = {"folder": str(out), "bytes": size, "slim": args.slim}
+        print(json.dumps(record | ({} if written.error is None else {"error": written.error})))
     else:
-        console.Console(args.quiet).note(f"{before} arrays before, {after} after")
+        note = console.Console(args.quiet).note
+        note(f"{written.before} arrays before, {written.after} after")
+        if written.error is not None:
+            note(f"kernels in 8 bits: changed by {written.error:.2%} of their root mean square")
         print(f"{out}: {size / 1e6:.1f} MB of weights in {len(files)} file(s)")
     return 0

@@ -2,12 +2,24 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from daflow_jax import errors, models, pretrained
 from daflow_jax.export import slim as slims
 from daflow_jax.io import protected, storage
 from daflow_jax.io.storage import Place
+from daflow_jax.pretrained import int8
+
+DTYPES = (*pretrained.DTYPES, "int8")  # of the kernels alone
+
+
+class Written(NamedTuple):
+    """before, after: numbers of arrays. error: root mean square of what rounding to 8 bits changed
+    over that of the weights; None without."""
+
+    before: int
+    after: int
+    error: float | None = None
 
 
 def write(
@@ -18,13 +30,14 @@ def write(
     dtype: str | None = None,
     shard_bytes: int | None = None,
     defaults: Mapping[str, Any] | None = None,
-) -> tuple[int, int]:
-    """Writes the folder and returns the numbers of arrays before and after.
+) -> Written:
+    """Writes the folder and returns what was written.
 
     Args:
         model: name, folder or .safetensors file.
         slim: leave out what the results do not need, see `daflow_jax.export.slim`.
-        dtype: of the parameters, None = as they are; statistics keep theirs.
+        dtype: of the parameters, None = as they are; statistics keep theirs. "int8" rounds kernels
+            and leaves everything else as it is, see `daflow_jax.pretrained.int8`.
         shard_bytes: several files of weights, none larger than this; None writes one.
         defaults: how the new folder runs unless asked otherwise, over the old one's.
     """
@@ -42,7 +55,10 @@ def write(
     if slim:
         config = slims.config(config, model)
         arrays = slims.arrays(loaded.config, config, flat)
-    layout = _layout(config, flat, dtype)
+    rounder = int8.Rounder() if dtype == "int8" else None
+    layout = _layout(config, flat, None if rounder else dtype)
+    if rounder:
+        layout, arrays = int8.layout(layout), rounder.arrays(arrays)
     pretrained.write(
         out,
         config,
@@ -54,7 +70,7 @@ def write(
         card=_card(source),
         shard_bytes=shard_bytes,
     )
-    return len(flat), len(layout)
+    return Written(len(flat), len(layout), rounder.error if rounder else None)
 
 
 def _check_defaults(model, config, chosen) -> None:

@@ -12,6 +12,7 @@ from daflow_jax import errors
 from daflow_jax.io import safetensors_file
 from daflow_jax.io.storage import Place
 from daflow_jax.models import calls
+from daflow_jax.pretrained import int8
 from daflow_jax.pretrained import meta as description
 from daflow_jax.pretrained.meta import FORMAT, NEEDS
 from daflow_jax.pretrained.meta import read as read_meta
@@ -59,6 +60,7 @@ def load(path: str | Path) -> LoadedModel:
     files = [path / name for name in weight_names(meta.get("shards", 1))]
     _check_digest(files, meta)
     flat = {name: array for file in files for name, array in safetensors_file.read(file).items()}
+    flat = int8.restored(flat)
     _check(files[0], flat, _expected(path / CONFIG, config))
     description.say_uncovered(path / CONFIG, meta)
     return LoadedModel(config, traverse_util.unflatten_dict(flat, sep="/"), meta)

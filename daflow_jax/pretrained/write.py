@@ -12,6 +12,7 @@ import numpy as np
 from daflow_jax import models
 from daflow_jax.io import atomic, safetensors_file, storage
 from daflow_jax.io.storage import Place
+from daflow_jax.pretrained import int8
 from daflow_jax.pretrained import meta as description
 from daflow_jax.pretrained.meta import FORMAT
 from daflow_jax.pretrained.names import CARD, CONFIG
@@ -88,7 +89,8 @@ def write(
         if made and path.is_dir():
             storage.remove_tree(path)  # nothing half written
         raise
-    learned = (shape for key, (_, shape) in layout.items() if key.startswith("params/"))
+    names = (name for name in layout if name.startswith("params/") and not int8.is_scale(name))
+    learned = (layout[name][1] for name in names)
     meta = {
         "format": FORMAT,
         "name": name,

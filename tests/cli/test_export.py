@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from jax import export
 
-from daflow_jax import api, pretrained
+from daflow_jax import api, errors, pretrained
 from daflow_jax.io import image
 from daflow_jax.ops import coarse_to_fine
+from daflow_jax.pretrained import int8
 from tests import tiny
 
 
@@ -94,6 +95,38 @@ def test_bad_usage_is_one_line(daflow, model):
     words = ("--format", "folder", "--denoise-steps", 2)
     code, _, err = daflow("export", "--model", model, *words)
     assert code == 2 and "denoise_steps: is not an option of" in err
+
+
+def test_kernels_in_8_bits_give_nearly_the_same_flow(daflow, model, tmp_path):
+    words = ("--format", "folder", "--dtype", "int8", "--out", "small")
+    code, out, err = daflow("export", "--model", model, *words, "--json")
+    assert code == 0, err
+    record, whole = json.loads(out), pretrained.load(model)
+    assert 0.001 < record["error"] < 0.02
+    files = [path / "model.safetensors" for path in (tmp_path / "small", pretrained.resolve(model))]
+    assert files[0].stat().st_size < 0.4 * files[1].stat().st_size
+    loaded = pretrained.load(tmp_path / "small")
+    assert loaded.meta["parameters"] == whole.meta["parameters"]
+    exact, back = pretrained.flatten(whole.variables), pretrained.flatten(loaded.variables)
+    for name, array in back.items():
+        channel = np.abs(exact[name]).max(tuple(range(array.ndim - 1)), keepdims=True)
+        assert array.dtype == np.float32
+        assert (np.abs(array - exact[name]) <= channel / 127 / 2 * 1.001).all()
+    frames = tiny.frames(2)
+    flows = [api.load(path)((frames[0], frames[1])) for path in (model, str(tmp_path / "small"))]
+    assert 0 < np.abs(flows[0] - flows[1]).mean() < 0.05 * np.abs(flows[0]).mean()
+    again = ("--format", "folder", "--dtype", "int8", "--out", "again", "--json")
+    assert json.loads(daflow("export", "--model", "small", *again)[1])["error"] < 1e-6
+
+
+def test_what_cannot_be_in_8_bits_is_one_line(daflow, model, tmp_path):
+    words = ("--dtype", "int8", "--quiet")
+    code, _, err = daflow("export", "--model", model, "--size", "128x128", *words)
+    assert code == 2 and "are of --format folder" in err and err.count("\n") == 1
+    with pytest.raises(errors.UserError, match="no kernel of 4096 weights .* Use bfloat16"):
+        int8.layout({"params/a/kernel": (np.dtype(np.float32), (3, 3))})
+    with pytest.raises(errors.UserError, match="params/a/kernel holds weights that are not fin"):
+        int8.rounded("params/a/kernel", np.full((4, 4), np.nan))
 
 
 @pytest.mark.slow
