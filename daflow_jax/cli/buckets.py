@@ -9,9 +9,9 @@ from daflow_jax import errors
 TAKEN = {  # command, or command and kind -> options; all commands take --model
     ("export",): ("out",),
     ("plan",): ("out",),
-    ("eval",): ("out",),
+    ("eval",): ("pairs", "out"),
     ("table",): ("results", "out"),
-    ("data", "label"): ("out",),
+    ("data", "label"): ("root", "out"),
 }
 _STAGED = {("eval",): ("results.json",)}  # made on this machine, then published, these last
 

@@ -63,6 +63,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--flicker", choices=("dis", "farneback"), help="with --protocol: measure OPW by this flow"
     )
     parser.add_argument("--limit", type=options.at_least(1), metavar="N", help="first N pairs only")
+    text = "every N-th pair only (1); FlowSeek takes every 100th of TartanAir"
+    parser.add_argument("--every", type=options.at_least(1), metavar="N", help=text)
     parser.add_argument("--worst", type=options.at_least(0), default=3, help="pictures (3)")
     parser.add_argument(
         "--report",
@@ -94,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
 
     _check_report(args)
     if args.submission:
+        _on_this_machine(args)
         return submission.run(args)
     if args.init == "warm":
         rule = "pairs do not follow each other"
@@ -103,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
         rule = f"names models of several kinds: {' and '.join(sorted(kinds))}"
         raise errors.UserError("--model", rule, "Evaluate them one after the other")
     if kinds == {"restoration"}:
+        _on_this_machine(args)
         return evaluate_restoration.run(args)
     refuse(args, ("protocol", "flicker"), "is of models that restore", "Name one with --model")
     return evaluate_flow.run(args)
@@ -118,6 +122,14 @@ def _check_report(args: argparse.Namespace) -> None:
         raise errors.UserError("--report", rule, "Leave one of them out")
     if file.suffix.lower() not in (".html", ".htm") or file.is_dir():
         raise errors.UserError(f"--report {file}", "is not an HTML file", "Name it FILE.html")
+
+
+def _on_this_machine(args: argparse.Namespace) -> None:
+    """Raises UserError for clips in a bucket, where pairs with true flow alone are read from it."""
+    from daflow_jax.io import storage
+
+    for given in args.pairs:
+        storage.local(given, "data sets with true flow alone are read there")
 
 
 def _kind(name: str) -> str:

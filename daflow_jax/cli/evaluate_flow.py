@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     restoring = tuple(call_options.chosen(args, "restoration"))
     refuse(args, restoring, "is of models that restore", "Leave it out")
     degradations = parse_degradations(args)
-    pairs = evaluate.read_pairs(args.pairs, args.layout, args.limit)
+    pairs = evaluate.read_pairs(args.pairs, args.layout, args.limit, args.every or 1)
     options.start(args)
     log = console.Console(args.quiet)
     methods = _methods(args, log)

@@ -13,6 +13,7 @@ def run(args: argparse.Namespace) -> int:
     from daflow_jax import evaluate
 
     of_flow = ("baseline", "predictions", "exclude", "max_epe", "min_epe_drop", "scales", "mesh")
+    of_flow += ("every",)
     of_flow += tuple(call_options.chosen(args, "flow"))
     refuse(args, of_flow, "is of flow, and this model restores", "Leave it out")
     if args.protocol:

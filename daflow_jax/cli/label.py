@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 from daflow_jax import errors
@@ -31,7 +30,7 @@ def add_kind(kinds: argparse._SubParsersAction, layout_help: str) -> None:
             "daflow data check youhq_labels --layout labels",
         ),
     )
-    parser.add_argument("root", metavar="DIR", help="a data set, unpacked; its frames are clean")
+    parser.add_argument("root", metavar="DIR", help="a data set, unpacked, its frames clean")
     parser.add_argument("--layout", default="auto", metavar="NAME[:SPLIT]", help=layout_help)
     parser.add_argument("--limit", type=options.at_least(1), metavar="N", help="first N clips only")
     parser.add_argument(
@@ -62,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
     from daflow_jax.datasets import labels
     from daflow_jax.io import atomic, storage
 
+    source, out = storage.place(args.root), storage.place(args.out)
     name, clips = _clips(args)
-    out = storage.place(args.out)
     outputs.refuse_inside(out, args.root)
     options.start(args)
     log = console.Console(args.quiet)
@@ -72,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         args.iters = ITERS
     settings = call_options.chosen(args, "flow")
     model.options(**settings)
-    labels.start(out, Path(args.root), name, {"model": _record(args, model), **_RULES})
+    labels.start(out, source, name, {"model": _record(args, model), **_RULES})
     report: dict[str, Any] = {"labelled": 0, "kept": 0, "pairs": 0, "pixels_lost": 0, "skipped": []}
     index, count = args.shard
     with console.Progress(log, "label", "clips", len(clips[index::count])) as progress:
@@ -96,10 +95,12 @@ _RULES = {"occlusion": _OCCLUSION}
 def _clips(args):
     """Returns the layout with its split, and the clips in the order that all shards share."""
     from daflow_jax import datasets
+    from daflow_jax.io import storage
 
-    clips = datasets.list_clips(args.root, args.layout)
+    root = storage.outlined(args.root)
+    clips = datasets.list_clips(root, args.layout)
     name, _, split = args.layout.partition(":")
-    found = datasets.detect(Path(args.root)) if name == "auto" else datasets.get(name)
+    found = datasets.detect(root) if name == "auto" else datasets.get(name)
     if found.name == "labels":
         rule = "holds labels already"
         raise errors.UserError(args.root, rule, "Name the folder of the clips")

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args):
     names = ("baseline", "predictions", "degrade", "no_clean", "exclude", "max_epe")
-    names += ("min_epe_drop",)
+    names += ("min_epe_drop", "every")
     rule = "has no meaning where no true flow is known"
     evaluate.refuse(args, names, rule, "Leave it out with --submission")
     if len(args.model or []) > 1:

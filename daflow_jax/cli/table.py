@@ -13,13 +13,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="evaluations of several data sets as one table, in DA-Flow's form",
         description=(
             "Prints what `daflow eval` measured in the form of the DA-Flow paper: a row a method, "
-            "EPE and the shares of errors above 1, 3 and 5 px a data set. With --over a method that "
-            "was evaluated with several values of an option gets the mean of them, as there over "
-            "denoising steps, and a second table by value."
+            "EPE and the shares of errors above 1, 3 and 5 px a data set. With --over a method "
+            "that was evaluated with several values of an option gets the mean of them, as there "
+            "over denoising steps, and a second table by value."
         ),
         **options.examples(
             "daflow table eval/*",
-            "daflow table eval/* gs://my-runs/eval/spring --over tap-step --published --out table.md",
+            "daflow table eval/* gs://my-runs/eval/spring --over tap-step --published",
         ),
     )
     text = "folders that daflow eval wrote, or results.json"

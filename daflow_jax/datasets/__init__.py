@@ -19,7 +19,8 @@ from daflow_jax.datasets.clip import Clip, Motion, Truth, stack_motions
 from daflow_jax.datasets.facts import Count, Layout, count
 from daflow_jax.datasets.pairs_in_place import PairInPlace, of_clips
 from daflow_jax.errors import UserError, nearest
-from daflow_jax.io import listing
+from daflow_jax.io import listing, storage
+from daflow_jax.io.storage import Place
 
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
@@ -89,15 +90,15 @@ def _is_there(root: Path, mark: str) -> bool:
     return any(listing.inside(root, path) for path in root.glob(mark))
 
 
-def list_clips(root: str | Path, name: str = "auto") -> list[Clip]:
-    """Returns the clips below `root`; reads names only.
+def list_clips(root: str | Place, name: str = "auto") -> list[Clip]:
+    """Returns the clips below `root`, also in a bucket (`io.storage.outline`); reads names only.
 
     Args:
         name: a layout, a layout and a split ("sintel:final"), or "auto" to look for the marks.
 
     Errors: an archive, a folder without clips or without that split is a `UserError`.
     """
-    root = _folder(root)
+    root = _folder(storage.outlined(root))
     name, _, split = name.partition(":")
     layout = detect(root) if name == "auto" else get(name)
     clips = list(layout.clips(root))
@@ -113,9 +114,10 @@ def list_clips(root: str | Path, name: str = "auto") -> list[Clip]:
     return chosen
 
 
-def read_pairs(root: str | Path, name: str) -> list[PairInPlace]:
+def read_pairs(root: str | Place, name: str) -> list[PairInPlace]:
     """Returns the pairs with known forward flow below `root`; arguments as of `list_clips`."""
-    found = of_clips(Path(root), list_clips(root, name))
+    here = storage.outlined(root)
+    found = of_clips(here, list_clips(here, name))
     if not found:
         raise UserError(root, f"layout {name} has no true flow here", "Download its flow as well")
     return found

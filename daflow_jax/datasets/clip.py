@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from daflow_jax.datasets import far
 from daflow_jax.errors import UserError
 from daflow_jax.io import flow as flow_files
 from daflow_jax.io import image, numpy_files, video
@@ -127,6 +128,8 @@ class Clip:
         """Returns the number of frames; a video's is what its header says."""
         if not self.is_video:
             return len(self.frames)
+        if far.is_far(self.frames[0]):
+            return far.length(self)
         if not video.is_video(self.frames[0]):
             return image.count(self.frames[0])
         return video.info(self.frames[0]).frames or len(list(video.frames(self.frames[0])))
@@ -153,6 +156,8 @@ class Clip:
 
     def pictures(self) -> Iterator[np.ndarray]:
         """Yields all frames RGB (h, w, 3), uint8 or uint16; one size, or a `UserError`."""
+        if self.frames and far.is_far(self.frames[0]):
+            return _fetched_pictures(self)
         if not self.is_video:
             return _of_one_size(self.frames)
         path = self.frames[0]
@@ -163,6 +168,12 @@ class Clip:
     def read(self, start: int, count: int, backward: bool = False) -> dict[str, np.ndarray]:
         """Returns `count` frames from `start` on as arrays: see `window`."""
         return window(self, start, count, backward)
+
+
+def _fetched_pictures(clip: Clip) -> Iterator[np.ndarray]:
+    frames = dataclasses.replace(clip, truth=(), back=(), clean=())
+    with far.here(frames) as found:
+        yield from found.pictures()
 
 
 def _of_one_size(paths: tuple[Path, ...]) -> Iterator[np.ndarray]:
@@ -198,6 +209,11 @@ def window(clip: Clip, start: int, count: int, backward: bool = False) -> dict[s
     occlusion (f-1, h, w), and the same with _back, where anything is known about them. Flow that is
     unknown or unreliable is not valid.
     """
+    with far.here(clip if backward else dataclasses.replace(clip, back=()), start, count) as found:
+        return _window(found, start, count, backward)
+
+
+def _window(clip: Clip, start: int, count: int, backward: bool) -> dict[str, np.ndarray]:
     pictures = _some(clip, start, count)
     arrays = {"hq": pictures}
     if clip.clean and all(clip.clean[start : start + count]):

@@ -9,12 +9,14 @@
         occlusion/000000.png          255 = cannot be seen in frame k+1
         occlusion_back/000000.png     255 = pixel of frame k+1 that cannot be seen in frame k
 
-The frames stay where they are: `source` is a path relative to OUT, unless they are on two drives.
+The frames stay where they are: `source` is a path relative to OUT, a URL where they lie in a
+bucket, or an absolute path where labels and frames are not in one place.
 """
 
 import dataclasses
 import json
 import os
+import posixpath
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -35,7 +37,7 @@ HEAD, DONE = "labels.json", "clip.json"
 _AGAIN = "Label the clips again"
 
 
-def start(root: Place, source: Path, layout: str, head: dict[str, Any]) -> None:
+def start(root: Place, source: Place, layout: str, head: dict[str, Any]) -> None:
     """Writes labels.json, or checks that an earlier run or another process wrote the same.
 
     Labels of two models or sources in one folder are refused with a `UserError`.
@@ -54,7 +56,9 @@ def start(root: Place, source: Path, layout: str, head: dict[str, Any]) -> None:
         raise UserError(file, rule, "Choose another --out, or remove that folder first")
 
 
-def _from(root: Place, source: Path) -> str:
+def _from(root: Place, source: Place) -> str:
+    if not isinstance(source, Path):
+        return os.fspath(source)
     if not isinstance(root, Path):
         return source.absolute().as_posix()
     try:
@@ -134,11 +138,20 @@ def _clips(root: Path) -> Iterator[Clip]:
     from daflow_jax import datasets  # which lists this layout among others
 
     head = json_file.read_object(root / HEAD, _AGAIN)
-    source, layout = root / head.text("source"), head.text("layout")
+    source, layout = _source(root, head.text("source")), head.text("layout")
     if (source / HEAD).is_file() or layout.partition(":")[0] == LABELS.name:
         raise UserError(root / HEAD, "names other labels as its source", _AGAIN)
     for clip in datasets.list_clips(source, layout):
         yield _labelled(root, clip)
+
+
+def _source(root: Path, text: str) -> Path:
+    """Returns the folder of the clips; what is relative is so to where the labels lie."""
+    there = storage.origin(root)
+    if there is None or storage.is_url(text) or os.path.isabs(text):
+        return storage.outlined(text if storage.is_url(text) else root / text)
+    scheme, _, name = os.fspath(there).partition("://")
+    return storage.outlined(f"{scheme}://{posixpath.normpath(posixpath.join(name, text))}")
 
 
 def _labelled(root: Path, clip: Clip) -> Clip:

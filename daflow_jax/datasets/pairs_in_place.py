@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from daflow_jax.datasets import far
 from daflow_jax.datasets.clip import Clip
 from daflow_jax.datasets.pairs_folder import LoadedPair, Neighbour
 from daflow_jax.errors import UserError
@@ -32,10 +33,15 @@ class PairInPlace:
 
         Unreliable pixels stay valid, as the field counts them.
         """
-        truth = self.clip.truth[self.index]
-        if truth is None:
+        if self.clip.truth[self.index] is None:
             raise UserError(self.folder, "its flow is not known", "Leave the pair out")
-        first, second = (self.clip.frames[self.index + step] for step in (0, 1))
+        with far.here(dataclasses.replace(self.clip, back=(), clean=()), self.index, 2) as found:
+            return self._load(found)
+
+    def _load(self, clip: Clip) -> LoadedPair:
+        truth = clip.truth[self.index]
+        assert truth is not None
+        first, second = (clip.frames[self.index + step] for step in (0, 1))
         frame1, frame2 = image.read_image(first), image.read_image(second)
         motion = truth.read()
         _same_size(first, frame1, second, frame2)
@@ -49,13 +55,23 @@ class PairInPlace:
 
     def neighbour(self) -> Neighbour | None:
         """Returns the third frame of a window of three: the next one, else the one before."""
-        frames = self.clip.frames
         for index in (self.index + 2, self.index - 1):
-            if 0 <= index < len(frames):
-                first, frame = (image.read_image(frames[k]) for k in (self.index, index))
-                _same_size(frames[self.index], first, frames[index], frame)
-                return Neighbour(frame, before=index < self.index)
+            if 0 <= index < len(self.clip.frames):
+                return Neighbour(self._beside(index), before=index < self.index)
         return None
+
+    def _beside(self, index: int) -> np.ndarray:
+        both = dataclasses.replace(
+            self.clip,
+            frames=(self.clip.frames[self.index], self.clip.frames[index]),
+            truth=(),
+            back=(),
+            clean=(),
+        )
+        with far.here(both) as found:
+            first, frame = map(image.read_image, found.frames)
+            _same_size(found.frames[0], first, found.frames[1], frame)
+            return frame
 
 
 def _same_size(first: Path, frame: np.ndarray, path: Path, other: np.ndarray) -> None:

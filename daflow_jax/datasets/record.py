@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from daflow_jax.datasets import far
 from daflow_jax.datasets.clip import Clip, Motion, Truth, stack_motions
 from daflow_jax.errors import UserError
 from daflow_jax.io import image, packed_flow
@@ -58,6 +59,11 @@ def records(clip: Clip, cutting: Cutting) -> Iterator[dict[str, Any]]:
     A damaged file is a `UserError` when its turn comes; the records before it are sound.
     """
     clip.check()
+    with far.here(clip) as found:
+        yield from _records(found, cutting)
+
+
+def _records(clip: Clip, cutting: Cutting) -> Iterator[dict[str, Any]]:
     held: list[tuple[bytes, bytes]] = []
     start, size, step = 0, (0, 0), cutting.frames - cutting.overlap
     for pixels, data, clean in _encoded(clip, cutting):

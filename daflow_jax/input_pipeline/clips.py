@@ -6,7 +6,6 @@ No TensorFlow anywhere; TFDS is only asked where the array_record files are and 
 import functools
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -117,15 +116,16 @@ def _version(folder: Place) -> Place:
 class FolderSet(Sequence):
     """Random access to the clips of a known layout, or of a pairs folder, in place.
 
-    A window of a video is decoded from the video's start on: build a set to train on videos.
+    A window of a video is decoded from the video's start on: build a set to train on videos. In a
+    bucket a window costs a request for each of its files, and a video is fetched whole.
 
     Args:
+        root: the folder, also in a bucket.
         layout: as of `datasets.list_clips`.
         skip_bad: leave out clips whose files are missing; they are in `skipped`, as (name, error).
     """
 
-    def __init__(self, root: str | Path, layout: str = "auto", skip_bad: bool = False):
-        root = storage.local(root, "loose files are read from disks only, built sets also there")
+    def __init__(self, root: str | Place, layout: str = "auto", skip_bad: bool = False):
         self.clips: list[datasets.Clip] = []
         self.skipped: list[tuple[str, str]] = []
         for clip in datasets.list_clips(root, layout):

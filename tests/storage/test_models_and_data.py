@@ -101,8 +101,6 @@ def test_a_set_without_its_last_file_does_not_read_as_one(built, capsys):
     with pytest.raises(errors.UserError, match="holds no finished data set"):
         clips.BuiltSet(place.parent, "clean")
     (place / "dataset_info.json").write_text(info)
-    with pytest.raises(errors.UserError, match="loose files are read from disks only"):
-        clips.FolderSet("gs://pictures/sets")
 
 
 def test_a_record_file_that_is_cut_off_or_damaged_is_refused(built):
