@@ -2,6 +2,8 @@
 
     python -m studies.plans               # hours on a small machine; stops and goes on anywhere
     python -m studies.plans --only v5e    # the slices whose names begin so
+    python -m studies.plans --effort 0 --only v5p    # at the compiler effort of a run
+    python -m studies.plans --list        # what is missing, with the command of each
 
 Needs libtpu (pip install 'daflow-jax[plan]'). Plans are kept in docs/plans.json; one that is there
 is not made again: delete its entry to make it anew.
@@ -9,9 +11,10 @@ is not made again: delete its entry to make it anew.
 
 import argparse
 import json
+import os
 from pathlib import Path
 
-from daflow_jax.plan import report, trial
+from daflow_jax.plan import meshes, report, trial
 
 DOCS = Path(__file__).parents[1] / "docs"
 LIFT, FLOW = "configs/daflow/lift_base.py", "configs/daflow/flow_base.py"
@@ -25,42 +28,79 @@ SLICES = {  # how 32 clips and how predictions spread; a v4 program is for one c
     "v5p:4x4x4": ({"fsdp": 32, "seq": 2}, {"data": 16, "seq": 4}),
     "v4:2x2x4": ({"fsdp": 32}, {"data": 8, "seq": 4}),
 }
+TWO, TWO_MESH = "2xv5e:4x4", {"dcn": 2, "fsdp": 16}
+EIGHT = "int8_mixed", "fp8_mixed"
+EIGHT_ON = {"v6e:4x4": {"fsdp": 16}, "v5p:2x2x2": {"fsdp": 8}}
+HD = (1080, 1920)
+SMALL = "configs/daflow/lift.py"  # nano: of which both efforts end in minutes
 MARKS = "<!-- plans: begin -->\n", "<!-- plans: end -->\n"
 
 
 def jobs() -> list[trial.Job]:
-    """Returns what the table holds: both stages, then the prediction of full-HD pairs."""
+    """Returns what the table holds: both stages, the first one also on two slices and with products
+    in 8 bits, then the prediction of full-HD pairs, last on one chip; and a nano network."""
     train = [
-        trial.Job(config, [AVERAGE, short, *PARTS.get((config, name), ())], name, meshes[0])
+        trial.Job(config, [AVERAGE, short, *PARTS.get((config, name), ())], name, mesh[0])
         for config, short in zip((LIFT, FLOW), SHORT, strict=True)
-        for name, meshes in SLICES.items()
+        for name, mesh in SLICES.items()
     ]
     spread = trial.Job(LIFT, [AVERAGE, SHORT[0]], "v5e:4x4", {"fsdp": 4, "seq": 4})
-    predict = [
-        trial.Job(FLOW, [SHORT[1]], name, meshes[1], (1080, 1920), 2)
-        for name, meshes in SLICES.items()
+    predict = [trial.Job(FLOW, [SHORT[1]], name, mesh[1], HD, 2) for name, mesh in SLICES.items()]
+    plain = [AVERAGE, SHORT[0]]
+    apart = trial.Job(LIFT, plain, TWO, TWO_MESH)
+    eight = [
+        trial.Job(LIFT, [*plain, *more], name, mesh)
+        for name, mesh in EIGHT_ON.items()
+        for more in ([], *([f"--config.precision={x}"] for x in EIGHT))
+        if more or mesh != SLICES.get(name, ({},))[0]
     ]
-    return [*train, spread, *predict]
+    alone = trial.Job(FLOW, [SHORT[1]], "v6e:1x1", {"data": 1}, HD, 2)
+    small = trial.Job(SMALL, [], "v5e:2x2", {"data": 4})
+    return [*train, spread, apart, *eight, *predict, alone, small]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="beginning of the slices to plan")
     parser.add_argument("--timeout", type=int, default=4 * 3600, help="seconds of one plan")
+    parser.add_argument("--effort", type=float, default=trial.QUICK, help="of the compiler (-1)")
+    parser.add_argument("--list", action="store_true", help="name what is missing, compile nothing")
     args = parser.parse_args()
+    os.environ[trial.EFFORT] = str(args.effort)
     file = DOCS / "plans.json"
     known = json.loads(file.read_text()) if file.exists() else {}
     for job in jobs():
-        if _name(job) not in known and job.topology.startswith(args.only):
-            print(_name(job), flush=True)
-            known[_name(job)] = trial.run(job, args.timeout)
-            known[_name(job)].pop("details", None)
-            file.write_text(json.dumps(known, indent=1) + "\n")
-            _write_table([known[name] for name in map(_name, jobs()) if name in known])
+        name = _name(job, args.effort)
+        if name in known or not job.topology.startswith(args.only):
+            continue
+        print(command(job) if args.list else name, flush=True)
+        if args.list:
+            continue
+        known[name] = trial.run(job, args.timeout)
+        known[name].pop("details", None)
+        file.write_text(json.dumps(known, indent=1) + "\n")
+        _write_table(_rows(known))
 
 
-def _name(job: trial.Job) -> str:
-    return json.dumps(job._asdict(), sort_keys=True)
+def _rows(known: dict[str, report.Report]) -> list[report.Report]:
+    """Returns the plans in the order of the table, those of one program by effort."""
+    efforts = sorted({one.get("effort", trial.QUICK) for one in known.values()})
+    names = [_name(job, effort) for job in jobs() for effort in efforts]
+    return [known[name] for name in names if name in known]
+
+
+def _name(job: trial.Job, effort: float) -> str:
+    about = job._asdict() | ({} if effort == trial.QUICK else {"effort": effort})
+    return json.dumps(about, sort_keys=True)
+
+
+def command(job: trial.Job) -> str:
+    """Returns the command that plans it."""
+    words = ["daflow plan --config", job.config, "--topology", job.topology]
+    words += ["--mesh", meshes.text(job.mesh), *job.overrides]
+    if job.predict:
+        words += ["--predict", "x".join(map(str, job.predict)), "--frames", str(job.frames)]
+    return " ".join(words)
 
 
 def _write_table(reports) -> None:

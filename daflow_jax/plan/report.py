@@ -43,18 +43,21 @@ def table(reports: Sequence[Report]) -> str:
 
 def markdown(reports: Sequence[Report]) -> str:
     """Returns the same table in Markdown, with the program and the slice in front."""
-    heads = ("program", "slice", *_HEADS)
+    heads = ("program", "slice", "effort", *_HEADS)
     lines = [" | ".join(heads), " | ".join(["---"] * len(heads))]
     for report in reports:
         cells = row(report)
         cells += ("",) * (len(_HEADS) - len(cells))
-        lines.append(" | ".join((program(report), report["topology"], *cells)))
+        effort = f"{report.get('effort', -1):g}"
+        lines.append(" | ".join((program(report), report["topology"], effort, *cells)))
     return "\n".join(f"| {line} |" for line in lines)
 
 
 def program(report: Report) -> str:
     """Returns what was planned in few words: "lift_base" or "flow_base predict 1088x1920 F=2"."""
     name = report["config"].rsplit("/", 1)[-1].removesuffix(".py")
+    eight = [x.partition("=")[2] for x in report.get("overrides", ()) if "precision=" in x]
+    name = " ".join((name, *eight))
     if not report["predict"]:
         return name
     height, width = report["predict"]

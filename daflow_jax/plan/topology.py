@@ -4,7 +4,7 @@ import importlib.util
 import math
 import os
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import Mesh
@@ -86,8 +86,10 @@ def devices(topology: Topology) -> list[jax.Device]:
     from jax.experimental import topologies
 
     try:
-        several = {"num_slices": topology.slices} if topology.slices > 1 else {}
-        found = topologies.get_topology_desc(topology.slice, "tpu", **several)
+        more: dict[str, Any] = {"num_slices": topology.slices} if topology.slices > 1 else {}
+        if topology.slice.endswith(":1x1"):  # machines of four chips are assumed else
+            more["chips_per_host_bounds"] = (1, 1, 1)
+        found = topologies.get_topology_desc(topology.slice, "tpu", **more)
     except jax.errors.JaxRuntimeError as error:
         first = str(error).splitlines()[0]
         remedy = "Use a shape of the cloud's list, such as v5e:4x4 or v5p:2x2x2"

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from daflow_jax.plan import topology as topologies
 
 # Ten times faster than the effort of a run; the peak of memory was equal or a fifth higher.
-QUICK = {"JAX_EXEC_TIME_OPTIMIZATION_EFFORT": "-1.0"}
+EFFORT = "JAX_EXEC_TIME_OPTIMIZATION_EFFORT"
+QUICK = -1.0
 
 
 class Job(NamedTuple):
@@ -29,7 +30,11 @@ class Job(NamedTuple):
 
 
 def run(job: Job, timeout: int) -> dict[str, Any]:
-    """Returns the job with its report, or with "failed": why it has none."""
+    """Returns the job with its report, or with "failed": why it has none.
+
+    "effort" of the compiler is QUICK unless the environment sets EFFORT; a run has 0.
+    """
+    effort = os.environ.get(EFFORT, str(QUICK))
     where = topologies.environment(topologies.parse(job.topology))
     with tempfile.TemporaryDirectory(prefix="daflow-plan-") as folder:
         given, result, log = (Path(folder) / name for name in ("job.json", "result.json", "log"))
@@ -37,10 +42,10 @@ def run(job: Job, timeout: int) -> dict[str, Any]:
         command = [sys.executable, "-m", "daflow_jax.plan.worker", str(given), str(result)]
         with log.open("w") as output:
             process = subprocess.Popen(
-                command, env=QUICK | os.environ | where, stdout=output, stderr=output
+                command, env=os.environ | where | {EFFORT: effort}, stdout=output, stderr=output
             )
             report = _outcome(process, timeout, result, log)
-    return job._asdict() | report
+    return job._asdict() | {"effort": float(effort)} | report
 
 
 def _outcome(process, timeout, result, log) -> dict[str, Any]:
