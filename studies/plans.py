@@ -55,8 +55,13 @@ def jobs() -> list[trial.Job]:
         if more or mesh != SLICES.get(name, ({},))[0]
     ]
     alone = trial.Job(FLOW, [SHORT[1]], "v6e:1x1", {"data": 1}, HD, 2)
-    small = trial.Job(SMALL, [], "v5e:2x2", {"data": 4})
-    return [*train, spread, apart, *eight, *predict, alone, small]
+    small = [trial.Job(SMALL, [], "v5e:2x2", {"data": 4})]
+    small += [
+        trial.Job(SMALL, [f"--config.precision={x}"], name, {"data": 4})
+        for name in ("v6e:2x2", "v5p:2x2x1")
+        for x in ("bf16_mixed", *EIGHT)
+    ]
+    return [*train, spread, apart, *eight, *predict, alone, *small]
 
 
 def main() -> None:
@@ -76,8 +81,10 @@ def main() -> None:
         print(command(job) if args.list else name, flush=True)
         if args.list:
             continue
-        known[name] = trial.run(job, args.timeout)
-        known[name].pop("details", None)
+        made = trial.run(job, args.timeout)
+        made.pop("details", None)
+        known = json.loads(file.read_text()) if file.exists() else {}  # another may have run
+        known[name] = made
         file.write_text(json.dumps(known, indent=1) + "\n")
         _write_table(_rows(known))
 

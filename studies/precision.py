@@ -82,7 +82,10 @@ class Toy:
     def optimizer(self) -> optimizers.Optimizer:
         """Returns AdamW to a rate of zero; the last of its state is the direction of the step."""
         settings = optimizers.OptimizerConfig(
-            lr=self.lr, schedule="cosine", warmup_steps=self.steps // 10, weight_decay=self.weight_decay
+            lr=self.lr,
+            schedule="cosine",
+            warmup_steps=self.steps // 10,
+            weight_decay=self.weight_decay,
         )
         made = optimizers.make_optimizer(settings, self.steps)
 
@@ -275,7 +278,10 @@ def _plain(name: str) -> bool:
 
 
 def report(folder: Path) -> None:
-    """Writes docs/precision.json and docs/precision.svg, and prints the tables of the page."""
+    """Writes docs/precision.json and docs/precision.svg, and prints the tables of the page; a toy
+    without runs in the folder stays as it was.
+    """
+    stored = json.loads((DOCS / "precision.json").read_text())["toys"]
     out = {}
     for toy in TOYS:
         runs = {
@@ -283,6 +289,9 @@ def report(folder: Path) -> None:
             for name in RUNS
             if (folder / _file(toy, name)).exists()
         }
+        if not runs:
+            out[toy] = stored[toy]
+            continue
         compared = compare(runs)
         out[toy] = {
             name: {

@@ -92,7 +92,7 @@ def _ragged(mesh):
 def build(config) -> setup.Experiment:
     """Returns the toy's experiment over all devices of all processes, its parameters spread."""
     devices = len(jax.devices())
-    axes = values.mesh(AXIS) if "=" in AXIS else {AXIS: devices}
+    axes = values.mesh(AXIS) if "=" in AXIS and devices > 1 else {AXIS.split("=")[0]: devices}
     mesh = sharding.make_mesh(axes)
     data = clip_sources.training(SOURCE, DATA, 8, mesh)
     if isinstance(data, data_feed.HostData):
