@@ -22,6 +22,8 @@ TINY = (
     "--config.train.steps=8",
     "--config.train.batch_size=1",
     "--config.task.iters=2",
+    "--config.model.widths=(8,8,16,16)",
+    *(f"--config.model.{name}=16" for name in ("features", "hidden", "context")),
     "--config.data.scene.width=128",
     "--config.data.scene.num_textures=4",
     "--config.data.scene.texture_size=128",
@@ -100,7 +102,6 @@ def test_killed_run_resumes_with_identical_losses(folders):
     [
         (("--config.train.stepz=3",), "stepz"),
         (("--config.seed=9",), "seed: 3 -> 9"),
-        (("--config.model.name=raft-smoll",), "Did you mean raft-small"),
     ],
 )
 def test_wrong_flags_give_one_line_and_exit_2(folders, flags, message):

@@ -31,6 +31,7 @@ def counted(*overrides):
         return per_step, flops.count(setup.make_step(e), state, batch)
 
 
+@pytest.mark.slow
 def test_recomputed_work_and_meshes_are_left_out():
     plain, as_it_is = counted("--config.model.dit.attention=plain")
     assert plain == pytest.approx(as_it_is, rel=1e-6)

@@ -109,8 +109,15 @@ FLOW = tasks.OpticalFlow(Flow(), iters=3)
 MIXTURE = tasks.OpticalFlow(Mixture(), iters=3, gamma=0.85)
 
 
-@pytest.mark.parametrize("task", [FLOW, MIXTURE], ids=["absolute error", "likelihood"])
-@pytest.mark.parametrize("accumulate, devices", [(4, 1), (2, 8)])
+@pytest.mark.parametrize(
+    "task, accumulate, devices",
+    [
+        pytest.param(FLOW, 4, 1, id="absolute error"),
+        pytest.param(FLOW, 2, 8, id="absolute error on a mesh"),
+        pytest.param(MIXTURE, 4, 1, id="likelihood", marks=pytest.mark.slow),
+        pytest.param(MIXTURE, 2, 8, id="likelihood on a mesh"),
+    ],
+)
 def test_parts_give_the_gradient_and_the_metrics_of_the_whole(task, accumulate, devices):
     whole, expected, _ = _stepped(task, 1)
     parts, metrics, _ = _stepped(task, accumulate, devices)
