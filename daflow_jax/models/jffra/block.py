@@ -14,6 +14,7 @@ from daflow_jax.nn import conv
 from daflow_jax.ops import local_correlation, warp
 
 SLOPE = 0.1  # of LeakyReLU
+KEEPS = nn.initializers.variance_scaling(2.0, "fan_in", "normal")  # variance, before activation
 
 
 class Refined(NamedTuple):
@@ -66,7 +67,7 @@ class FlowHead(nn.Module):
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w 2"]:
         kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         for place, width in enumerate(self.widths):
-            x = activation(conv.Conv(width, name=f"conv{place}", **kinds)(x))
+            x = activation(conv.Conv(width, kernel_init=KEEPS, name=f"conv{place}", **kinds)(x))
         zeros = nn.initializers.zeros
         return conv.Conv(2, kernel_init=zeros, bias_init=zeros, name="out", **kinds)(x)
 

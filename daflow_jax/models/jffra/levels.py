@@ -9,7 +9,15 @@ from einops import rearrange
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from daflow_jax.models.jffra.block import Block, Refined, activation, between, middle, neighbours
+from daflow_jax.models.jffra.block import (
+    KEEPS,
+    Block,
+    Refined,
+    activation,
+    between,
+    middle,
+    neighbours,
+)
 from daflow_jax.models.jffra.config import BlockConfig
 from daflow_jax.nn import conv
 
@@ -23,7 +31,7 @@ class Residual(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
-        inner = activation(conv.Conv(x.shape[-1], name="conv0", **kinds)(x))
+        inner = activation(conv.Conv(x.shape[-1], kernel_init=KEEPS, name="conv0", **kinds)(x))
         return x + conv.Conv(x.shape[-1], name="conv1", **kinds)(inner)
 
 
@@ -58,7 +66,8 @@ class Down(nn.Module):
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h//2 w//2 o"]:
         kinds: dict[str, Any] = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         if self.kind == "conv":
-            return activation(conv.Conv(self.features, strides=2, name="conv", **kinds)(x))
+            down = conv.Conv(self.features, strides=2, kernel_init=KEEPS, name="conv", **kinds)
+            return activation(down(x))
         x = rearrange(x, "b (h i) (w j) c -> b h w (i j c)", i=2, j=2)
         x = nn.LayerNorm(epsilon=1e-5, name="norm", **kinds)(x)
         return nn.Dense(self.features, name="dense", **kinds)(x)
@@ -80,7 +89,9 @@ class Up(nn.Module):
         if self.kind == "conv":
             x = jax.image.resize(x, (len(x), *skip.shape[1:3], x.shape[-1]), "bilinear")
             both = jnp.concatenate([x, skip], axis=-1)
-            return activation(conv.Conv(self.features, name="conv", **kinds)(both))
+            return activation(
+                conv.Conv(self.features, kernel_init=KEEPS, name="conv", **kinds)(both)
+            )
         x = nn.Dense(4 * self.features, name="dense", **kinds)(x)
         both = jnp.concatenate([shuffled(x, 2), skip], axis=-1)
         return nn.Dense(self.features, name="join", **kinds)(both)

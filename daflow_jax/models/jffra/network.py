@@ -9,7 +9,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from daflow_jax.models.jffra import levels
-from daflow_jax.models.jffra.block import activation, middle
+from daflow_jax.models.jffra.block import KEEPS, activation, middle
 from daflow_jax.models.jffra.config import JFFRAConfig
 from daflow_jax.nn import conv
 
@@ -77,7 +77,13 @@ class Network(nn.Module):
             plane = jnp.broadcast_to(level[:, None, None, None, None], shape)
             frames = jnp.concatenate([frames, plane.astype(frames.dtype)], axis=-1)
         for place in range(self.config.temporal):
-            layer = nn.Conv(self.config.channels[0], (3, 3, 3), name=f"embed{place}", **self._kinds)
+            layer = nn.Conv(
+                self.config.channels[0],
+                (3, 3, 3),
+                kernel_init=KEEPS,
+                name=f"embed{place}",
+                **self._kinds,
+            )
             frames = activation(layer(frames))
         return frames
 
