@@ -44,10 +44,14 @@ def sizes(prefix: str) -> list[str]:
 
 TRAININGS = {  # file: (processes, changed flags)
     "restore.py": (1, [*STEPS, *sizes("dit.")]),
-    "lift_base.py": (1, [*STEPS, "--config.model.name=restorer-nano", *sizes("dit.")]),
+    "lift_base.py": (
+        1,
+        [*STEPS, "--config.model.name=restorer-small", *sizes("dit.")]
+        + ["--config.optimizer.frozen=()"],  # it has no autoencoder
+    ),
     "flow_base.py": (
         2,
-        [*STEPS, "--config.model.name=daflow-nano", "--config.task.iters=2"]
+        [*STEPS, "--config.model.name=daflow-small", "--config.task.iters=2"]
         + [flag for flag in sizes("backbone.dit.") if "remat" not in flag],
     ),
 }
@@ -76,8 +80,8 @@ def daflow(words: list[str]) -> int:
         return _convert(words)
     if words[0] == "export" and words[2].endswith("models/dit4sr"):
         return 0  # the restorer that was trained in its place comes later
-    if words[0] == "export" and words[-1].endswith("restorer-nano"):
-        words = [*words[:-1], words[-1].replace("restorer-nano", "dit4sr")]
+    if words[0] == "export" and words[-1].endswith("restorer-small"):
+        words = [*words[:-1], words[-1].replace("restorer-small", "dit4sr")]
     if words[:2] == ["data", "label"]:
         words += ["--iters", "2", "--max-size", "128"]
     if words[0] == "eval":

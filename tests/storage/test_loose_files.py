@@ -122,6 +122,7 @@ def test_an_outage_while_reading_is_one_line(server, here, monkeypatch):
     assert caught.value.code == 3
 
 
+@pytest.mark.slow
 def test_pairs_there_are_evaluated(here, bucket, capsys, tmp_path):
     both = []
     for source in (str(here / "sintel"), "gs://pictures/loose/sintel"):
@@ -134,6 +135,7 @@ def test_pairs_there_are_evaluated(here, bucket, capsys, tmp_path):
     assert "folders of pairs are read from disks only" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_set_is_built_from_there(here, bucket, capsys):
     pytest.importorskip("tensorflow_datasets")
     import data.build

@@ -96,10 +96,18 @@ def content(paths: Iterable[Path], folder: Path) -> dict[Path, Path]:
     wanted = {path: place for path in paths if (place := origin(path)) and path.is_file()}
     copied = {path: folder / str(k) / path.name for k, path in enumerate(wanted)}
 
-    def fetch(path: Path) -> None:
+    for path, data in _read(wanted):
         copied[path].parent.mkdir()
-        copies.download(wanted[path], copied[path])
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(fetch, wanted))
+        copied[path].write_bytes(data)
     return copied
+
+
+def _read(wanted: dict[Path, Place]) -> list[tuple[Path, bytes]]:
+    """Returns the content of objects: a request for each, all of them at the same time."""
+    if not wanted:
+        return []
+    first = next(iter(wanted.values()))
+    texts = {os.fspath(place).partition("://")[2]: path for path, place in wanted.items()}
+    with faults.explained(first.parent):
+        found = places.filesystem(first).cat([os.fspath(place) for place in wanted.values()])
+    return [(texts[name.partition("://")[2] or name], data) for name, data in found.items()]
