@@ -58,7 +58,7 @@ def measure(
     seconds.
 
     Args:
-        ahead: batches that are on their way at once; 1 takes them one after the other.
+        ahead: clips that are on their way at once; 1 takes them one after the other.
     """
     gate.delay = delay
     usual, loader._FAR = loader._FAR, ahead
@@ -148,7 +148,7 @@ def main() -> None:
             rows.append((kind, "emulator", measure(config, server.gate, 0.0)))
             rows.append((kind, "emulator, 20 ms later", measure(config, server.gate, LATENCY)))
             alone = measure(config, server.gate, LATENCY, ahead=1)
-            rows.append((kind, "the same, one batch after the other", alone))
+            rows.append((kind, "20 ms later, one clip after the other", alone))
     table = markdown(rows)
     print(table)
     before, rest = PAGE.read_text().split(MARKS[0])

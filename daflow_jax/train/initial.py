@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import traverse_util
 
 from daflow_jax import errors
@@ -80,7 +81,8 @@ def load_partial(variables: Tree, given: Tree, source: Source) -> Loaded:
             got, want = (f"{x.dtype}{list(x.shape)}" for x in (new, mine))
             rule = f"{name} of {source.path} is {got}, the model's {want}"
             raise errors.UserError("config.checkpoint.init_from", rule, "Nothing is cut")
-        ours[name] = jax.device_put(new.astype(mine.dtype), mine.sharding)
+        # by the host: arrays of one process's devices cannot be put on those of all processes
+        ours[name] = jax.device_put(np.asarray(new).astype(mine.dtype), mine.sharding)
     unused = sorted(set(theirs) - set(ours))
     untouched = sorted(name for name in set(ours) - set(theirs) if _under(name, source.target))
     return Loaded(traverse_util.unflatten_dict(ours, sep="/"), used, unused, untouched, cast)
