@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from daflow_jax import errors
@@ -40,6 +41,20 @@ def _provider(name: str) -> Any:
     return qwix.QtProvider([rule])
 
 
+def _product(name: str) -> Callable[..., Any]:
+    """Returns the product in place of `lax.dot_general` inside of a dense layer.
+
+    What comes in and goes out, there and back, is a value of its own: fused with a norm before it,
+    the rounding of tokens ends the TPU compiler in a failed check (libtpu 0.0.42).
+    """
+    dot_general, whole = _provider(name).dot_general, jax.lax.optimization_barrier
+
+    def product(lhs, rhs, dimension_numbers, **options):
+        return whole(dot_general(whole(lhs), rhs, dimension_numbers, **options))
+
+    return product
+
+
 class EightBits:
     """Makes dense layers multiply in 8 bits (an interceptor of Linen's methods).
 
@@ -50,7 +65,7 @@ class EightBits:
     def __init__(
         self, name: str, patterns: tuple[str, ...], spared: Callable[[tuple[str, ...]], bool]
     ):
-        self._product = _provider(name).dot_general
+        self._product = _product(name)
         self._patterns, self._spared = patterns, spared
 
     def __call__(self, call, args, options, context):
