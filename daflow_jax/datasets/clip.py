@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,7 @@ import numpy as np
 from daflow_jax.datasets import far
 from daflow_jax.errors import UserError
 from daflow_jax.io import flow as flow_files
-from daflow_jax.io import image, numpy_files, video
+from daflow_jax.io import image, listing, numpy_files, video
 
 
 class Motion(NamedTuple):
@@ -144,7 +143,7 @@ class Clip:
         if len(self.frames) < 2:
             count = f"{len(self.frames)} frame{'' if len(self.frames) == 1 else 's'}"
             raise UserError(where or self.name, f"{count}; a clip needs 2", "Copy it again")
-        gap = _gap(self.frames)
+        gap = listing.gap(self.frames)
         if gap is not None:
             before, after = gap
             rule = f"follows {before.name}: frames between them are missing"
@@ -157,7 +156,7 @@ class Clip:
     def pictures(self) -> Iterator[np.ndarray]:
         """Yields all frames RGB (h, w, 3), uint8 or uint16; one size, or a `UserError`."""
         if self.frames and far.is_far(self.frames[0]):
-            return _fetched_pictures(self)
+            return far.pictures(self)
         if not self.is_video:
             return _of_one_size(self.frames)
         path = self.frames[0]
@@ -168,12 +167,6 @@ class Clip:
     def read(self, start: int, count: int, backward: bool = False) -> dict[str, np.ndarray]:
         """Returns `count` frames from `start` on as arrays: see `window`."""
         return window(self, start, count, backward)
-
-
-def _fetched_pictures(clip: Clip) -> Iterator[np.ndarray]:
-    frames = dataclasses.replace(clip, truth=(), back=(), clean=())
-    with far.here(frames) as found:
-        yield from found.pictures()
 
 
 def _of_one_size(paths: tuple[Path, ...]) -> Iterator[np.ndarray]:
@@ -188,18 +181,6 @@ def _of_one_size(paths: tuple[Path, ...]) -> Iterator[np.ndarray]:
             )
             raise UserError(path, rule, "Resize the frames or split the clip")
         yield frame
-
-
-def _gap(frames: tuple[Path, ...]) -> tuple[Path, Path] | None:
-    """Returns the two frames around the first hole in a numbering that mostly goes by one."""
-    numbers = [re.findall(r"\d+", path.stem) for path in frames]
-    if not all(found and len(found[-1]) <= 18 for found in numbers):  # fits 64 bits
-        return None
-    steps = np.diff([int(found[-1]) for found in numbers])
-    if np.median(steps) != 1:
-        return None
-    wrong = np.flatnonzero(steps != 1)
-    return (frames[wrong[0]], frames[wrong[0] + 1]) if wrong.size else None
 
 
 def window(clip: Clip, start: int, count: int, backward: bool = False) -> dict[str, np.ndarray]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from daflow_jax.errors import UserError
 from daflow_jax.io import storage
 
@@ -84,6 +86,12 @@ def _truth(truth: "Truth", copied: dict[Path, Path]) -> "Truth":
     values = {field.name: getattr(truth, field.name) for field in dataclasses.fields(truth)}
     changed = {name: copied[v] for name, v in values.items() if isinstance(v, Path) and v in copied}
     return dataclasses.replace(truth, **changed) if changed else truth
+
+
+def pictures(clip: "Clip") -> Iterator[np.ndarray]:
+    """Yields the frames of a far clip; its files stay on this machine until the last one."""
+    with here(dataclasses.replace(clip, truth=(), back=(), clean=())) as found:
+        yield from found.pictures()
 
 
 @functools.lru_cache(maxsize=2**16)

@@ -1,8 +1,11 @@
 """What lies in a folder for a person: hidden files and what programs leave behind are skipped."""
 
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 _LEFT_BEHIND = {  # by file browsers, network storage, notebooks and version control
     "@eadir", "@recycle", "#recycle", "__macosx", "__pycache__", "$recycle.bin", "lost+found",
@@ -66,6 +69,18 @@ def twins(paths: Iterable[Path]) -> tuple[Path, Path] | None:
             return seen[path.stem], path
         seen[path.stem] = path
     return None
+
+
+def gap(paths: Sequence[Path]) -> tuple[Path, Path] | None:
+    """Returns the two files around the first hole in a numbering that mostly goes by one."""
+    numbers = [re.findall(r"\d+", path.stem) for path in paths]
+    if not all(found and len(found[-1]) <= 18 for found in numbers):  # fits 64 bits
+        return None
+    steps = np.diff([int(found[-1]) for found in numbers])
+    if np.median(steps) != 1:
+        return None
+    wrong = np.flatnonzero(steps != 1)
+    return (paths[wrong[0]], paths[wrong[0] + 1]) if wrong.size else None
 
 
 def is_dangling(path: Path) -> bool:
