@@ -67,7 +67,8 @@ class Tables(NamedTuple):
         head = ["model", *(f"{name} {metric}" for name in shown for metric in _HEADS)]
         parts = [markdown(head, rows)]
         parts += [_of_steps(name, own, published) for name, own in self.steps.items()]
-        frames = f" Frames: {', '.join(self.degradations)}."
+        names = ("as stored" if name == "clean" else name for name in self.degradations)
+        frames = f" Frames: {', '.join(names)}."
         return "\n".join([*parts, _NOTE + frames + (_PAPER if published else "") + "\n"])
 
 

@@ -87,7 +87,7 @@ def _check(out, data: Path) -> None:
         losses = [line["loss"] for line in map(json.loads, lines) if "loss" in line]
         assert len(losses) == 2 and np.isfinite(losses).all(), name
         assert not (out / f"runs/{name}/lock").exists()
-    assert "2 processes" in (out / "runs/flow_base/log.txt").read_text()
+    assert json.loads((out / "runs/flow_base/environment.json").read_text())["processes"] == 2
     table = (data / "table.md").read_text()
     (mean,) = [line for line in table.splitlines() if "mean of 2 steps" in line]
     assert len(re.findall(r"\d+\.\d+", mean)) == 12 and "-" not in mean.split("|")[3:]
