@@ -50,7 +50,7 @@ def _product(name: str) -> Callable[..., Any]:
     dot_general, whole = _provider(name).dot_general, jax.lax.optimization_barrier
 
     def product(lhs, rhs, dimension_numbers, **options):
-        return whole(dot_general(whole(lhs), rhs, dimension_numbers, **options))
+        return dot_general(whole(lhs), rhs, dimension_numbers, **options)
 
     return product
 
