@@ -111,6 +111,7 @@ def _empty(shape):
     return np.broadcast_to(np.float32(0), shape)
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_near_float32():
     config = golden.dit_config(1, attention="blockwise")
     inputs = _random_inputs(config)

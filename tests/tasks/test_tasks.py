@@ -186,7 +186,7 @@ def test_padded_evaluation_is_exact():
 @pytest.fixture(scope="module", params=[pytest.param("frame", marks=pytest.mark.slow), "clip"])
 def restoration(request):
     config = models.preset("restorer-nano")
-    dit = dataclasses.replace(config.dit, depth=2, heads=2, head_dim=8, taps=(0,), patch_size=4)
+    dit = dataclasses.replace(config.dit, depth=1, heads=2, head_dim=8, taps=(0,), patch_size=4)
     module = models.build(dataclasses.replace(config, dit=dit))
     task = tasks.Restoration(module, unit=request.param)
     rows = {key: np.asarray(x) for key, x in batches.zeros(4, 2, 16, 16).items()}
