@@ -18,6 +18,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             "over denoising steps, and a second table by value."
         ),
         **options.examples(
+            "daflow table eval/sintel eval/kitti --degradation combined:3 --out table.md",
             "daflow table eval/*",
             "daflow table eval/* gs://my-runs/eval/spring --over tap-step --published",
         ),
