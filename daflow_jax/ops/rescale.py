@@ -10,8 +10,8 @@ def rescale(x: Float[Array, "*b h w c"], factor: float) -> Float[Array, "*b y x 
     """Returns `x` with sides of floor(factor side), bilinear.
 
     Pixel i of the result is read at (i + 0.5) / factor - 0.5, clamped at the border, also where the
-    picture shrinks: halving averages 2 x 2 pixels, quartering the middle 2 x 2 of 4 x 4. Two, and
-    one over an even number, are sums of slices; other factors are matrix products.
+    picture shrinks: halving averages 2 x 2 pixels, quartering the middle 2 x 2 of 4 x 4. Even
+    numbers, and one over them, are sums of slices; other factors are matrix products.
     """
     if factor == 1:
         return x
@@ -29,8 +29,8 @@ def resize(x: Float[Array, "*b h w c"], size: tuple[int, int]) -> Float[Array, "
 
 
 def _along(x, axis, factor):
-    if factor == 2:
-        return _doubled(x, axis)
+    if factor > 1 and factor % 2 == 0:
+        return _enlarged(x, axis, int(factor))
     shrink = round(1 / factor)
     if factor < 1 and shrink * factor == 1 and shrink % 2 == 0:
         return _shrunk(x, axis, shrink)
@@ -47,16 +47,21 @@ def _shrunk(x, axis, shrink):
     return (first + second) * np.asarray(0.5, x.dtype)
 
 
-def _doubled(x, axis):
-    """Returns every entry twice, each blended with the neighbour on its side."""
+def _enlarged(x, axis, factor):
+    """Returns every entry `factor` times, each blended with the neighbour on its side."""
     size = x.shape[axis]
     first, last = (jax.lax.slice_in_dim(x, at, at + 1, axis=axis) for at in (0, size - 1))
-    before = jnp.concatenate([first, jax.lax.slice_in_dim(x, 0, size - 1, axis=axis)], axis)
-    after = jnp.concatenate([jax.lax.slice_in_dim(x, 1, size, axis=axis), last], axis)
-    own, other = (np.asarray(share, x.dtype) for share in (0.75, 0.25))
-    shape = (*x.shape[:axis], 2 * size, *x.shape[axis + 1 :])
-    both = jnp.stack([own * x + other * before, own * x + other * after], axis + 1)
-    return both.reshape(shape)
+    # behind a barrier, or what made x is computed again for each of the reads
+    padded = jax.lax.optimization_barrier(jnp.concatenate([first, x, last], axis))
+    before, own, after = (
+        jnp.expand_dims(jax.lax.slice_in_dim(padded, at, at + size, axis=axis), axis + 1)
+        for at in range(3)
+    )
+    share = (np.arange(factor) + 0.5) / factor - 0.5  # of a pixel, after its centre
+    share = share.reshape(factor, *(1,) * (x.ndim - axis - 1))
+    near, far = (np.asarray(part, x.dtype) for part in (1 - abs(share), abs(share)))
+    both = near * own + far * jnp.where(share < 0, before, after)
+    return both.reshape(*x.shape[:axis], factor * size, *x.shape[axis + 1 :])
 
 
 def _product(x, axis, side, factor):

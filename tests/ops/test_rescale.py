@@ -30,7 +30,7 @@ def test_equals_the_published_resize_to_a_size(golden):
     np.testing.assert_allclose(ours, golden["resize_to_7x9"], rtol=0, atol=3e-5)
 
 
-@pytest.mark.parametrize("factor", [0.25, 0.5, 2.0, 4.0])
+@pytest.mark.parametrize("factor", [0.25, 0.5, 2.0, 4.0, 16.0])
 def test_short_cuts_equal_the_matrix_product(factor):
     x = jax.random.normal(jax.random.key(0), (2, 8, 12, 3))
     whole = x

@@ -24,18 +24,14 @@ class Motion(NamedTuple):
     logit: Float[Array, "b h w 1"]
 
     def plus(self, other: "Motion") -> "Motion":
-        """Returns the sum of both."""
-        return Motion(self.flow + other.flow, self.logit + other.logit)
+        """Returns the sum of both, made once for all that read it."""
+        total = Motion(self.flow + other.flow, self.logit + other.logit)
+        return jax.lax.optimization_barrier(total)
 
 
 def warped(first: Array, second: Array, flow: Float[Array, "b h w 4"]) -> tuple[Array, Array]:
     """Returns both frames, or maps of them, read where the flow points; borders repeat."""
-    both = warp.warp(jnp.stack([first, second]), _halves(flow), "edge")
-    return both[0], both[1]
-
-
-def _halves(flow):
-    return jnp.stack([flow[..., :2], flow[..., 2:]])
+    return warp.warp(first, flow[..., :2], "edge"), warp.warp(second, flow[..., 2:], "edge")
 
 
 def blend(first: Frames, second: Frames, logit: Float[Array, "b h w 1"]) -> Frames:

@@ -90,17 +90,21 @@ class RIFE4(nn.Module):
         sizes = [size / scale for size in self.config.scales]
         start = self._step(0, given, None, sizes[0], ensemble)
         if self.config.form != "4.0" or not restart or self.is_initializing():
-            return self._rest(given, start, sizes, ensemble)
-        change = self._change(1, given, start, sizes[1], False).motion.flow
+            return self._rest(given, [start], sizes, ensemble)
+        second = self._change(1, given, start, sizes[1], False)
+        change = second.motion.flow
         fast = jnp.minimum(jnp.max(jnp.abs(change[..., :2])), jnp.max(jnp.abs(change[..., 2:])))
 
         def again(module):
             doubled = [2 * size for size in sizes]
             new = module._step(0, given, None, doubled[0], False)
-            return module._rest(given, new, doubled, ensemble)
+            return module._rest(given, [new], doubled, ensemble)
 
         def on(module):
-            return module._rest(given, start, sizes, ensemble)
+            if ensemble:
+                return module._rest(given, [start], sizes, ensemble)
+            known = [start, _State(start.motion.plus(second.motion))]
+            return module._rest(given, known, sizes, ensemble)
 
         return nn.cond(fast > FAST, again, on, self)
 
@@ -114,9 +118,10 @@ class RIFE4(nn.Module):
             )
         return _Given(first, second, motion.plane(times, first))
 
-    def _rest(self, given, start: _State, sizes, ensemble) -> list[Motion]:
-        found = [start]
-        for i in range(1, len(sizes)):
+    def _rest(self, given, known: list[_State], sizes, ensemble) -> list[Motion]:
+        """Returns the motion after all blocks, of which the first ones are `known`."""
+        found = list(known)
+        for i in range(len(known), len(sizes)):
             found.append(self._step(i, given, found[-1], sizes[i], ensemble))
         return [state.motion for state in found]
 

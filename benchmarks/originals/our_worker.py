@@ -1,0 +1,54 @@
+"""Our network with the same weights and frames: `compare.py` starts it."""
+
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from originals import worker  # noqa: E402
+from originals.cases import CASES  # noqa: E402
+
+
+def start(name: str, work: Path):
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    import daflow_jax as daflow
+    from daflow_jax import models
+
+    model = daflow.load(work / f"{name}-model")
+    module, variables = models.build(model.config), model.variables
+    kind = models.entry_of(model.config).kind
+    frames = jnp.asarray(np.load(work / f"{name}.npy"))[None]
+    times = jnp.full((1,), 0.5)
+
+    def forward(variables, frames):
+        if kind == "interpolation":
+            return module.apply(variables, frames, times)
+        found = module.apply(variables, frames)
+        return found.flows[-1] if kind == "flow" else found
+
+    begin = time.perf_counter()
+    compiled = jax.jit(forward).lower(variables, frames).compile()
+    globals()["LAST"] = compiled
+    facts = {
+        "jax": jax.__version__,
+        "compile_s": time.perf_counter() - begin,
+        "program_mb": compiled.memory_analysis().temp_size_in_bytes / 1e6,
+    }
+
+    def ours():
+        found = np.asarray(compiled(variables, frames))
+        return found.reshape(-1, *found.shape[-3:])
+
+    return facts, ours
+
+
+if __name__ == "__main__":
+    name, work, threads = sys.argv[1:]
+    assert name in CASES
+    worker.bind(int(threads))
+    worker.serve(lambda: start(name, Path(work)), f"{work}/{name}-ours.npy")
