@@ -21,7 +21,7 @@ def restorer(tmp_path_factory):
     return str(tiny.save_restorer(tmp_path_factory.mktemp("models") / "restorer"))
 
 
-@pytest.fixture(params=["degrade", "restore"])
+@pytest.fixture(params=["degrade", pytest.param("restore", marks=pytest.mark.slow)])
 def run(request, daflow, restorer):
     """Returns a function that runs one of the commands: (exit code, stdout, stderr)."""
     words = {"degrade": ("--recipe", "blur"), "restore": ("--model", restorer)}[request.param]

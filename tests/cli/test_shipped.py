@@ -15,8 +15,8 @@ SHIPPED = daflow_jax.DEFAULT_MODEL
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
-    """Returns a folder of four generated pairs."""
-    return generated.write(tmp_path_factory.mktemp("pairs"), 4, (208, 256))
+    """Returns a folder of two generated pairs."""
+    return generated.write(tmp_path_factory.mktemp("pairs"), 2, (208, 256))
 
 
 def test_shipped_model_keeps_its_bounds(pairs):

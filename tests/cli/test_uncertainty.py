@@ -46,6 +46,7 @@ def test_the_call_returns_the_uncertainty_on_request(model):
         tiny.model()(frames, uncertainty=True)
 
 
+@pytest.mark.slow
 def test_frames_estimated_small_have_the_uncertainty_of_their_own_pixels(model):
     frames = tiny.frames(2, 256, 272)
     unsure = api.load(model, layout=api.Layout(max_size=136))

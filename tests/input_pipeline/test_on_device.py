@@ -37,6 +37,7 @@ def test_device_batch_holds_the_clips_of_the_step_and_keeps_the_rules():
     assert not np.array_equal(batch["lq"], make(3)["lq"])
 
 
+@pytest.mark.slow
 def test_published_pipeline_makes_the_device_batch():
     degrade = settings.DegradeConfig(pipeline="star", clean_share=0.0, jitter_share=0.0)
     config = settings.DataConfig(scene=SCENE, degrade=degrade, keys=("lq", "hq", "weight"))

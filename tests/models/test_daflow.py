@@ -118,7 +118,7 @@ def test_joint_normalisation_scales_both_parts():
     [
         pytest.param("daflow-base", 3, marks=pytest.mark.slow),
         ("daflow-base", 2),
-        ("daflow-small", 5),
+        pytest.param("daflow-small", 5, marks=pytest.mark.slow),
     ],
 )
 def test_published_size_by_shape(name, frames):

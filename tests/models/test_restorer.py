@@ -38,7 +38,10 @@ def _apply(module, method, **static):
 
 @pytest.mark.parametrize(
     "config",
-    [pytest.param(PIXELS, id="pixels", marks=pytest.mark.slow), pytest.param(LATENTS, id="vae")],
+    [
+        pytest.param(PIXELS, id="pixels", marks=pytest.mark.slow),
+        pytest.param(LATENTS, id="vae", marks=pytest.mark.slow),
+    ],
 )
 def test_every_method_finds_its_parameters(config):
     module, variables, frames = _setup(config)

@@ -54,6 +54,7 @@ def test_clip_of_three_frames_equals_its_two_pairs_and_last_prediction_alone(sma
     np.testing.assert_allclose(last.low[0], out.low[:, 0], rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_start_takes_the_place_of_the_regressed_flow(small):
     module, variables, every = small
     clip = jax.random.uniform(jax.random.key(0), (2, 2, 128, 136, 3))

@@ -22,7 +22,11 @@ def _config(**fields):
 
 @pytest.mark.parametrize(
     "fields",
-    [dict(lq_key="own"), dict(lq_key="hq_twice"), dict(lq_key="own", tap_norm="post_norm")],
+    [
+        dict(lq_key="own"),
+        pytest.param(dict(lq_key="hq_twice"), marks=pytest.mark.slow),
+        dict(lq_key="own", tap_norm="post_norm"),
+    ],
 )
 def test_taps_stay_and_parameters_go(fields):
     full = _config(**fields)

@@ -46,7 +46,11 @@ def _with_head(config):
 
 @pytest.mark.parametrize(
     "plain",
-    [SMALL, LARGE, pytest.param(tiny.daflow_config(), marks=pytest.mark.slow)],
+    [
+        pytest.param(SMALL, marks=pytest.mark.slow),
+        LARGE,
+        pytest.param(tiny.daflow_config(), marks=pytest.mark.slow),
+    ],
     ids=("small", "large", "da"),
 )
 def test_flow_is_the_same_to_the_bit_with_and_without_the_head(plain):

@@ -46,6 +46,7 @@ def test_both_lookups_agree_anywhere_even_far_outside():
     assert not np.asarray(gather[0, 0, 0]).any()
 
 
+@pytest.mark.slow
 def test_volume_gradient_equals_the_scattered_one():
     f1, f2 = (jax.random.normal(jax.random.key(i), (2, 16, 17, 4)) for i in range(2))
     corr = correlation.pyramid(f1, f2, 3, correlation.SPARE)

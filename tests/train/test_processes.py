@@ -98,8 +98,8 @@ def test_other_sources_and_axes_give_the_losses_of_one_device(tmp_path, variable
     _assert_same(tmp_path / "2x4", tmp_path / "1x1")
 
 
-MOVES = [("2x4", "1x1"), ("1x1", "2x4")]
-MORE = [("1x8", "2x4"), ("2x4", "1x8"), ("2x4", "4x2"), ("4x2", "2x4")]
+MOVES = [("2x4", "1x1")]
+MORE = [("1x1", "2x4"), ("1x8", "2x4"), ("2x4", "1x8"), ("2x4", "4x2"), ("4x2", "2x4")]
 
 
 @pytest.mark.parametrize("first, then", MOVES + [pytest.param(*pair, marks=slow) for pair in MORE])

@@ -45,7 +45,8 @@ def test_a_signal_to_one_process_stops_both_after_a_save(tmp_path):
     assert 5 < stopped < STEPS and (tmp_path / f"checkpoints/{stopped:09d}").is_dir()
 
 
-@pytest.mark.parametrize("dies, lives", [(1, 0), pytest.param(0, 1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dies, lives", [(1, 0), (0, 1)])
 def test_a_dead_process_ends_the_other_and_the_run_can_go_on(undisturbed, tmp_path, dies, lives):
     start = time.monotonic()
     ended = _run(tmp_path, f"{dies}:7:{int(signal.SIGKILL)}", "--patience=20")
