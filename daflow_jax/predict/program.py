@@ -137,6 +137,7 @@ def _build(
     with exact or contextlib.nullcontext(), jax.disable_jit(False):
         compiled = jax.jit(function).lower(*arguments).compile()
     seconds = time.perf_counter() - begun
+    memory.give_back()
     log(f"{seconds:.1f} s")
     need = memory.program_bytes(compiled)
     named = what.replace(" (", ", ").replace(")", "")

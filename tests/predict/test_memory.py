@@ -1,5 +1,10 @@
 """Memory that is left: of the machine, and what control groups allow."""
 
+import ctypes
+import platform
+import resource
+from pathlib import Path
+
 import pytest
 
 from daflow_jax.predict import memory
@@ -43,3 +48,24 @@ def test_no_groups_are_no_limit(tmp_path):
 def test_what_is_available_is_the_least(monkeypatch):
     monkeypatch.setattr(memory, "_groups", lambda: [12345])
     assert memory.host_available() == 12345
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of the GNU C library")
+def test_freed_memory_goes_back_to_the_machine():
+    library, size = ctypes.CDLL(None), 60_000
+    library.malloc.restype = ctypes.c_void_p
+    library.free.argtypes = (ctypes.c_void_p,)
+    held = [library.malloc(size) for _ in range(1000)]
+    for place in held:
+        ctypes.memset(place, 1, size)
+    for place in held[:-1]:  # the last one keeps the heap from shrinking by itself
+        library.free(place)
+    before = _resident()
+    assert memory.give_back()
+    assert before - _resident() > 40e6
+    library.free(held[-1])
+
+
+def _resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
