@@ -1,7 +1,7 @@
 """Matrix products of some layers in 8 bits, by Qwix (https://github.com/google/qwix, Apache 2.0).
 
 int8: both inputs of a product, and the gradient in its backward products, int8. fp8: inputs in
-e4m3, gradients in e5m2 (Micikevicius et al., FP8 Formats for Deep Learning, 2022, sec. 3). Every
+e4m3, gradients in e5m2 (Micikevicius et al., FP8 Formats for Deep Learning, 2022). Every
 row and column of a product has a scale of its own, its largest magnitude, found anew in every
 step; sums are int32 or float32, and what a layer returns has the policy's compute format.
 """

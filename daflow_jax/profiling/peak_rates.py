@@ -3,7 +3,7 @@
 TPU: the pages "TPU v4", "TPU v5e", "TPU v5p", "TPU v6e" of the Google Cloud documentation: bf16
 and 8-bit TFLOP/s of a chip, HBM and its bandwidth, and bidirectional inter-chip bandwidth, which is
 halved; data center network of v5p per chip (50 Gbit/s), of v5e per pod of 256 chips (6.4 Tbit/s).
-The int8 rate of v5p is that of its announcement (December 2023).
+The int8 rate of v5p is that of reports of its announcement; the page has none.
 NVIDIA: the data sheets of L4, L40S, A100, H100, H200 and DGX B200: tensor rates without sparsity,
 and NVLink or PCIe, halved as well. They are peaks: no program reaches them.
 """
@@ -22,7 +22,7 @@ class Chip(NamedTuple):
     that memory. links: bytes/s that it sends to other chips of its slice or machine, all links
     together, one direction. dcn: bytes/s that it sends to chips of other slices over the data
     center's network, 0 where that is not published. int8, fp8: operations/s of matrix products in 8
-    bits; 0 where none are published (v4 and v5e have no fp8; the page of v6e gives none).
+    bits; 0: not in this table, and counted at the rate of bf16.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Chip(NamedTuple):
 
 
 CHIPS = (
-    Chip("v4", "TPU v4", 275e12, 275e12, 32 * 2**30, 1.228e12, 300e9, int8=275e12),
+    Chip("v4", "TPU v4", 275e12, 275e12, 32 * 2**30, 1.228e12, 300e9),
     Chip("v5e", "TPU v5 lite", 197e12, 197e12, 16 * 2**30, 0.819e12, 200e9, 3.125e9, int8=393e12),
     Chip(
         "v5p",
@@ -65,8 +65,8 @@ CHIPS = (
         fp8=459e12,
     ),
     Chip("v6e", "TPU v6 lite", 918e12, 918e12, 32 * 2**30, 1.64e12, 400e9, int8=1836e12),
-    Chip("L4", "NVIDIA L4", 121e12, 60e12, 24e9, 0.3e12, 32e9, int8=242e12, fp8=242e12),
-    Chip("L40S", "NVIDIA L40S", 362e12, 183e12, 48e9, 0.864e12, 32e9, int8=733e12, fp8=733e12),
+    Chip("L4", "NVIDIA L4", 121e12, 60e12, 24e9, 0.3e12, 32e9),
+    Chip("L40S", "NVIDIA L40S", 362e12, 183e12, 48e9, 0.864e12, 32e9),
     Chip("A100 40 GB", "NVIDIA A100", 312e12, 156e12, 40e9, 1.555e12, 300e9, int8=624e12),
     Chip("A100", "NVIDIA A100-SXM4-80GB", 312e12, 156e12, 80e9, 2.039e12, 300e9, int8=624e12),
     Chip("A100 PCIe", "NVIDIA A100 80GB PCIe", 312e12, 156e12, 80e9, 1.935e12, 32e9, int8=624e12),
@@ -87,7 +87,7 @@ CHIPS = (
     Chip(
         "H200", "NVIDIA H200", 989.4e12, 494.7e12, 141e9, 4.8e12, 450e9, int8=1979e12, fp8=1979e12
     ),
-    Chip("B200", "NVIDIA B200", 2250e12, 1125e12, 180e9, 7.7e12, 900e9, fp8=4500e12),
+    Chip("B200", "NVIDIA B200", 2250e12, 1125e12, 180e9, 7.7e12, 900e9),
 )
 
 
