@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import xla
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "")
-    + " --xla_force_host_platform_device_count=8"
-    + " --xla_backend_optimization_level=0"  # compiling takes longer than running here
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8" + " " + xla.QUICK
 )
 
 

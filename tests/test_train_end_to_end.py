@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from daflow_jax import pretrained
+from tests import xla
 
 ROOT = Path(__file__).parents[1]
 TINY = (
@@ -38,7 +39,7 @@ TINY = (
 def _start(workdir, cache, *flags) -> subprocess.Popen:
     env = dict(os.environ, JAX_PLATFORMS="cpu", JAX_COMPILATION_CACHE_DIR=str(cache))
     env |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "PYTHONPATH": str(ROOT)}
-    env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0"
+    env["XLA_FLAGS"] = f"{xla.QUICK} --xla_cpu_multi_thread_eigen=false"
     command = [sys.executable, "train.py", *TINY, f"--workdir={workdir}", *flags]
     return subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
 

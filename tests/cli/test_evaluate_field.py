@@ -95,7 +95,8 @@ def test_sintel_submission_has_both_renderings_and_may_start_warm(daflow, model,
         assert names[0] == "clean/market_1/frame_0001.flo"
         assert names[1:] == ["clean/market_1/frame_0002.flo", "final/market_1/frame_0001.flo"]
         read[init] = [flow_files.read_flow(path)[0] for path in files]
-    np.testing.assert_array_equal(read["zero"][0], read["warm"][0])
+    # two programs, of which one takes the start as an argument: equal but for rounding
+    np.testing.assert_allclose(read["zero"][0], read["warm"][0], rtol=1e-5)
     assert np.abs(read["zero"][1] - read["warm"][1]).max() > 1e-3, "the second starts elsewhere"
 
 

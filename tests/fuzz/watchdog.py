@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from tests import xla
+
 ROOT = Path(__file__).parents[2]
 MOST_SECONDS = 20.0
 MOST_BYTES = 1.5e9
@@ -18,7 +20,7 @@ _START_SECONDS = 120.0
 _ENVIRONMENT = {
     "JAX_PLATFORMS": "cpu",
     "PYTHONWARNINGS": "ignore",
-    "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles faster
+    "XLA_FLAGS": xla.QUICK,
 }
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import xla
 from tests.train import launcher
 
 ROOT = launcher.ROOT
@@ -116,8 +117,8 @@ def gcloud(words: list[str]) -> int:
 
 
 def _environment() -> dict[str, str]:
-    flags = "--xla_backend_optimization_level=0"
-    return {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)}
+    platform = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": xla.QUICK}
+    return {**os.environ, **platform, "PYTHONPATH": str(ROOT)}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests import xla
+
 ROOT = Path(__file__).parents[2]
 TOY = ("-m", "tests.train.child")
 
@@ -19,7 +21,7 @@ def start(command, workdir, count: int, devices: int, *flags, **variables) -> li
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": str(devices),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false",
+        "XLA_FLAGS": f"{xla.QUICK} --xla_cpu_multi_thread_eigen=false",
         "PYTHONPATH": str(ROOT),
         **variables,
     }
