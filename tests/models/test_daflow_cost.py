@@ -52,12 +52,8 @@ RAFT = jax.jit(functools.partial(models.build(tiny.config()).apply, iters=2))
 @pytest.mark.parametrize(
     "name",
     [
-        *("windows", "trunk"),
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in SOURCES
-            if name not in ("windows", "trunk")
-        ),
+        "windows",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in SOURCES if name != "windows"),
     ],
 )
 def test_a_new_network_equals_its_raft_bit_for_bit(name):

@@ -26,9 +26,8 @@ def test_every_array_of_a_fixture_equals_published(fixture):
     parity.check(rows, ())
 
 
-@pytest.mark.parametrize(
-    "seed, mode", [(0, "clip"), pytest.param(1, "image", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("seed, mode", [(0, "clip"), (1, "image")])
 def test_training_step_equals_published(seed, mode):
     """Some of the six modes, as each compiles a gradient; all are run by the slow test above."""
     arrays = golden.arrays(f"dit4sr_train_s{seed}")

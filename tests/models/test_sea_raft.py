@@ -15,9 +15,9 @@ from tests.models import parity, parity_sea_raft, published_raft
 @pytest.mark.parametrize(
     "name, part, lookup",
     [
-        pytest.param("sea-raft-s", "a", "gather", marks=pytest.mark.slow),
+        ("sea-raft-s", "a", "gather"),
         pytest.param("sea-raft-s", "b", "matmul", marks=pytest.mark.slow),
-        ("sea-raft-m", "a", "matmul"),
+        pytest.param("sea-raft-m", "a", "matmul", marks=pytest.mark.slow),
         pytest.param("sea-raft-m", "b", "gather", marks=pytest.mark.slow),
         pytest.param("sea-raft-l", "a", "gather", marks=pytest.mark.slow),
     ],

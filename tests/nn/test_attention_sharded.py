@@ -71,7 +71,7 @@ def test_joint_on_a_mesh_equals_one_device(name, text):
     _assert_equal(_outs_and_grads(parts, mesh, **options), _outs_and_grads(parts, **options))
 
 
-@pytest.mark.parametrize("heads", [8, 6])
+@pytest.mark.parametrize("heads", [pytest.param(8, marks=pytest.mark.slow), 6])
 def test_joint_on_a_mesh_equals_one_device_frame_by_frame(heads):
     parts = _parts(2, heads, "both", folds=False)
     options = dict(folds=False, implementation="blockwise")
@@ -79,7 +79,9 @@ def test_joint_on_a_mesh_equals_one_device_frame_by_frame(heads):
     _assert_equal(_outs_and_grads(parts, mesh, **options), _outs_and_grads(parts, **options))
 
 
-@pytest.mark.parametrize("clips,tokens,heads", [(1, 8, 8), (2, 6, 8), (2, 6, 6)])
+@pytest.mark.parametrize(
+    "clips,tokens,heads", [(1, 8, 8), pytest.param(2, 6, 8, marks=pytest.mark.slow), (2, 6, 6)]
+)
 def test_joint_takes_clips_and_tokens_that_do_not_divide(clips, tokens, heads):
     parts = _parts(clips, heads, tokens=tokens)
     options = dict(folds=True, implementation="plain")

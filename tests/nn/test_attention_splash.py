@@ -64,7 +64,9 @@ def test_splash_equals_plain_on_a_simulated_tpu():
     _assert_close(ours, plain, 1e-5)
 
 
-@pytest.mark.parametrize("mesh,heads", [({"data": 2, "seq": 4}, 4), ({"seq": 8}, 2)])
+@pytest.mark.parametrize(
+    "mesh,heads", [({"data": 2, "seq": 4}, 4), pytest.param({"seq": 8}, 2, marks=pytest.mark.slow)]
+)
 def test_splash_on_a_mesh_equals_plain_on_one_device(mesh, heads, interpreted):
     keys = iter(jax.random.split(jax.random.key(0), 9))
 

@@ -62,6 +62,7 @@ def test_report_tells_a_paired_gain_from_none(out):
     assert page.index("| better |") < page.index("| raft-star |")
 
 
+@pytest.mark.slow
 def test_widened_encoders_change_nothing_at_the_start():
     narrow = tiny.config()
     config = widen._scaled(narrow, 16)

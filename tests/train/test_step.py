@@ -113,7 +113,7 @@ MIXTURE = tasks.OpticalFlow(Mixture(), iters=3, gamma=0.85)
     "task, accumulate, devices",
     [
         pytest.param(FLOW, 4, 1, id="absolute error"),
-        pytest.param(FLOW, 2, 8, id="absolute error on a mesh"),
+        pytest.param(FLOW, 2, 8, id="absolute error on a mesh", marks=pytest.mark.slow),
         pytest.param(MIXTURE, 4, 1, id="likelihood", marks=pytest.mark.slow),
         pytest.param(MIXTURE, 2, 8, id="likelihood on a mesh"),
     ],
