@@ -1,4 +1,4 @@
-"""Clips whose files lie in a bucket: the files that a read needs are fetched first, then removed.
+"""Clips and pairs whose files lie in a bucket: what a read needs is fetched first, then removed.
 
 Listing gives paths of an outline (`io.storage.outline`); a clip with such paths is far.
 """
@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import functools
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,14 +32,21 @@ def here(clip: "Clip", start: int = 0, count: int | None = None) -> "Iterator[Cl
 
     A video is fetched whole. Other frames keep their paths, which hold no pictures.
     """
-    wanted = [path for path in _files(clip, start, count) if is_far(path)]
+    with copies(_files(clip, start, count)) as copied:
+        yield _moved(clip, copied) if copied else clip
+
+
+@contextlib.contextmanager
+def copies(paths: Iterable[Path]) -> Iterator[dict[Path, Path]]:
+    """Yields {path: copy} for those of `paths` that lie in a bucket; the copies go at the end."""
+    wanted = [path for path in paths if is_far(path)]
     if not wanted:
-        yield clip
+        yield {}
         return
     with tempfile.TemporaryDirectory(prefix="daflow-clip-") as folder:
         copied = storage.content(wanted, Path(folder))
         with _named(copied):
-            yield _moved(clip, copied)
+            yield copied
 
 
 @contextlib.contextmanager

@@ -14,11 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from daflow_jax.datasets import far
 from daflow_jax.errors import UserError
 from daflow_jax.io import flow as flow_files
-from daflow_jax.io import image, json_file, listing, natural
+from daflow_jax.io import image, json_file, listing, natural, storage
+from daflow_jax.io.storage import Place
 
 _STEMS = ("frame", "clean")
+_MASKS = ("valid", "occ", "noc", "invalid")
 _LAYOUT = "a pair is a folder with frame1, frame2, flow and meta.json"
 
 
@@ -52,6 +55,7 @@ class PairEntry:
         dataset: what meta.json says, else the name of the folder above.
         pictures: paths by stem: frame1, frame2, maybe frame0, frame3, clean1, clean2.
         flow: path of the true flow, or None.
+        masks: paths by stem: occ, noc, valid, invalid, as far as they are there.
     """
 
     name: str
@@ -59,27 +63,46 @@ class PairEntry:
     folder: Path
     pictures: dict[str, Path]
     flow: Path | None
+    masks: dict[str, Path]
     meta: dict[str, Any]
 
     def load(self) -> LoadedPair:
-        """Returns the pair in memory; sizes that differ are a `UserError` naming both files."""
+        """Returns the pair in memory, its files fetched if they lie in a bucket; sizes that differ
+        are a `UserError` naming both files."""
+        with far.copies(self._files()) as copied:
+            return self._moved(copied)._load()
+
+    def _files(self) -> list[Path]:
+        return [*self.pictures.values(), *self.masks.values(), *([self.flow] if self.flow else [])]
+
+    def _moved(self, copied: dict[Path, Path]) -> "PairEntry":
+        """Returns the pair whose files are their copies, where there are any."""
+        if not copied:
+            return self
+        pictures, masks = (
+            {stem: copied[path] for stem, path in files.items()}
+            for files in (self.pictures, self.masks)
+        )
+        flow = copied[self.flow] if self.flow else None
+        return dataclasses.replace(self, pictures=pictures, masks=masks, flow=flow)
+
+    def _load(self) -> LoadedPair:
         if self.flow is None:
             raise UserError(self.folder, f"holds no flow file; {_LAYOUT}", "Add flow.flo")
         frame1 = image.read_image(self.pictures["frame1"])
         frame2 = image.read_image(self.pictures["frame2"])
         flow, valid = flow_files.read_flow(self.flow)
-        masks = {key: self._mask(key) for key in ("valid", "occ", "noc", "invalid")}
+        masks = {key: image.read_mask(path) for key, path in self.masks.items()}
         self._same_size(frame1, self.pictures["frame2"], frame2)
         self._same_size(frame1, self.flow, flow)
         for key, mask in masks.items():
-            if mask is not None:
-                self._same_size(frame1, self.folder / f"{key}.png", mask)
-        if masks["valid"] is not None:
+            self._same_size(frame1, self.masks[key], mask)
+        if "valid" in masks:
             valid = valid & masks["valid"]
-        occluded = masks["occ"]
-        if occluded is None and masks["noc"] is not None:
+        occluded = masks.get("occ")
+        if occluded is None and "noc" in masks:
             occluded = valid & ~masks["noc"]
-        return LoadedPair(frame1, frame2, flow, valid, occluded, masks["invalid"])
+        return LoadedPair(frame1, frame2, flow, valid, occluded, masks.get("invalid"))
 
     @property
     def group(self) -> str:
@@ -88,17 +111,14 @@ class PairEntry:
 
     def neighbour(self) -> Neighbour | None:
         """Returns the third frame of a window of three: frame3, else frame0, None without them."""
-        for stem in ("frame3", "frame0"):
-            if stem in self.pictures:
-                frame = image.read_image(self.pictures[stem])
-                first = image.read_image(self.pictures["frame1"])
-                self._same_size(first, self.pictures[stem], frame)
-                return Neighbour(frame, before=stem == "frame0")
-        return None
-
-    def _mask(self, stem: str) -> np.ndarray | None:
-        path = self.folder / f"{stem}.png"
-        return image.read_mask(path) if os.path.lexists(path) else None
+        stem = next((stem for stem in ("frame3", "frame0") if stem in self.pictures), None)
+        if stem is None:
+            return None
+        with far.copies([self.pictures[stem], self.pictures["frame1"]]) as copied:
+            first, path = (copied.get(p, p) for p in (self.pictures["frame1"], self.pictures[stem]))
+            frame = image.read_image(path)
+            self._same_size(image.read_image(first), path, frame)
+        return Neighbour(frame, before=stem == "frame0")
 
     def _same_size(self, frame: np.ndarray, path: Path, other: np.ndarray) -> None:
         if frame.shape[:2] != other.shape[:2]:
@@ -120,12 +140,13 @@ def find_folders(root: str | Path) -> list[Path]:
     return sorted((folder for folder in found if is_pair(folder)), key=natural.key)
 
 
-def read_pairs(root: str | Path) -> list[PairEntry]:
-    """Returns the pairs at or below `root` in natural order; reads only their meta.json.
+def read_pairs(root: str | Place) -> list[PairEntry]:
+    """Returns the pairs at or below `root`, also in a bucket, in natural order; reads only their
+    meta.json.
 
     Errors: no pair, a pair without flow, or a damaged meta.json is a `UserError`.
     """
-    root = Path(root)
+    root = storage.outlined(root)
     if not root.is_dir():
         raise UserError(root, "not a folder", f"Name a pairs folder; {_LAYOUT}")
     folders = find_folders(root)
@@ -147,7 +168,8 @@ def _entry(root: Path, folder: Path) -> PairEntry:
         raise UserError(folder, f"holds no flow file; {_LAYOUT}", "Add flow.flo or flow.png")
     name = folder.name if folder == root else folder.relative_to(root).as_posix()
     dataset = str(meta.get("dataset") or folder.parent.name)
-    return PairEntry(name, dataset, folder, pictures(folder), flow, meta)
+    masks = {stem: path for stem in _MASKS if os.path.lexists(path := folder / f"{stem}.png")}
+    return PairEntry(name, dataset, folder, pictures(folder), flow, masks, meta)
 
 
 def read_meta(folder: Path) -> dict[str, Any]:

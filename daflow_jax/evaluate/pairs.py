@@ -11,7 +11,6 @@ from daflow_jax.evaluate import degradations as degraded
 from daflow_jax.evaluate import scores, uncertainty
 from daflow_jax.evaluate.collect import Row
 from daflow_jax.evaluate.methods import Method
-from daflow_jax.io import storage
 
 
 def read(
@@ -20,7 +19,8 @@ def read(
     limit: int | None = None,
     every: int = 1,
 ) -> list[Any]:
-    """Returns the entries of folders of pairs, nothing read yet: one of `every`, at most `limit`.
+    """Returns the entries of folders of pairs, also in a bucket, nothing read yet: one of `every`,
+    at most `limit`.
 
     Args:
         layout: "pairs" (`datasets.pairs_folder`), or a data set as its owner packs it
@@ -31,9 +31,7 @@ def read(
 
     roots = [folders] if isinstance(folders, str | Path) else folders
     if layout == "pairs":
-        rule = "folders of pairs are read from disks only, data sets with --layout also there"
-        local = [storage.local(root, rule) for root in roots]
-        found = [pair for root in local for pair in pairs_folder.read_pairs(root)]
+        found = [pair for root in roots for pair in pairs_folder.read_pairs(root)]
     else:
         found = [pair for root in roots for pair in datasets.read_pairs(root, layout)]
     return found[::every][:limit]

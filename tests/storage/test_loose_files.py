@@ -13,6 +13,7 @@ from daflow_jax.input_pipeline import clips, loader, settings
 from daflow_jax.io import storage
 from daflow_jax.synthetic import scene
 from tests import trees
+from tests.evaluate import on_disk
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +131,21 @@ def test_pairs_there_are_evaluated(here, bucket, capsys, tmp_path):
         both.append(evaluate.run(pairs, ["zero"]).rows)
         assert len(pairs) == 2
     assert both[0][0]["epe"] == both[1][0]["epe"] > 0
-    words = ["eval", "gs://pictures/loose/sintel", "--baseline", "zero", "--quiet"]
-    assert cli.main([*words, "--out", str(tmp_path)]) == 2
-    assert "folders of pairs are read from disks only" in capsys.readouterr().err
+
+
+def test_a_folder_of_pairs_there_is_evaluated(bucket, capsys, tmp_path):
+    on_disk.write_pair(tmp_path / "pairs/a/p", 1.0)
+    storage.publish(tmp_path / "pairs", storage.place(f"{bucket}/pairs"))
+    rows = []
+    for source in (str(tmp_path / "pairs"), f"{bucket}/pairs"):
+        rows.append(evaluate.run(evaluate.read_pairs(source), ["zero"]).rows[0])
+    assert rows[0]["epe"] == rows[1]["epe"] > 0 and rows[0]["name"] == rows[1]["name"]
+    words = ["eval", f"{bucket}/pairs", "--baseline", "zero", "--quiet"]
+    assert cli.main([*words, "--out", f"{bucket}/found"]) == 0, capsys.readouterr().err
+    assert storage.place(f"{bucket}/found/results.json").exists()
+    storage.place(f"{bucket}/pairs/a/p/frame2.png").write_bytes(b"no picture")
+    assert cli.main([*words, "--out", str(tmp_path / "out")]) != 0
+    assert f"{bucket}/pairs/a/p/frame2.png" in capsys.readouterr().err
 
 
 @pytest.mark.slow
