@@ -1,19 +1,21 @@
-"""Stride-1 convolution whose gradients stay fast inside a loop on XLA's CPU backend.
+"""Convolutions whose gradients stay fast on XLA's CPU backend.
 
-In a loop body XLA:CPU leaves the two gradients of a convolution in dimension orders that miss its
-fast kernel: they run 20 to 60 times slower than outside. Written out in the forward's own layout
-they do not. The values are those of `lax.conv_general_dilated`; forward-mode differentiation is
-not supported.
+The gradient of a kernel is `kernel_gradient.by_blocks` there. In a loop body XLA:CPU leaves the two
+gradients of a convolution in dimension orders that miss its fast kernel: they run 20 to 60 times
+slower than outside. Written out in the forward's own layout they do not. The values are those of
+`lax.conv_general_dilated`; forward-mode differentiation is not supported.
 """
 
 import functools
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from daflow_jax.ops import kernel_gradient
 from daflow_jax.sharding import axes
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -38,13 +40,67 @@ def conv2d(
     return convolve(x, kernel, strides, padding, dimension_numbers=LAYOUT)
 
 
-def convolve(x: Array, kernel: Array, *args: Any, **options: Any) -> Array:
+def convolve(
+    x: Array, kernel: Array, strides: Sequence[int], padding: Any, **options: Any
+) -> Array:
     """Returns `lax.conv_general_dilated` of NHWC images that no mesh axis splits inside.
 
     Inputs and outputs, and so their gradients, are pinned: see `axes.RULES`. Flax's own layers
-    take it as `nn.Conv(conv_general_dilated=convolve)`.
+    take it as `nn.Conv(conv_general_dilated=convolve)`. On one CPU the gradient of the kernel is
+    `kernel_gradient.by_blocks`, and then there is no forward-mode differentiation.
     """
-    return _whole(jax.lax.conv_general_dilated(_whole(x), kernel, *args, **options))
+    return _whole(_chosen(_whole(x), kernel, strides, padding, **options))
+
+
+def _chosen(x, kernel, strides, padding, **options):
+    """Returns the convolution, with a gradient of ours where it is a plain one on one device."""
+    mesh = axes.mesh()
+    if (mesh is not None and mesh.size > 1) or not _is_plain(x, kernel, options):
+        return jax.lax.conv_general_dilated(x, kernel, strides, padding, **options)
+    if isinstance(padding, str):
+        padding = jax.lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
+    return _plain_conv(x, kernel, tuple(strides), tuple(map(tuple, padding)))
+
+
+def _is_plain(x, kernel, options) -> bool:
+    """Returns whether nothing but strides and padding is asked for, of images."""
+    if x.ndim != 4 or options.get("feature_group_count", 1) != 1 or options.get("precision"):
+        return False
+    dilations = (*(options.get("lhs_dilation") or ()), *(options.get("rhs_dilation") or ()))
+    numbers = options.get("dimension_numbers")
+    return set(dilations) <= {1} and _numbers(x, kernel, numbers) == _numbers(x, kernel, LAYOUT)
+
+
+def _numbers(x, kernel, given):
+    return jax.lax.conv_dimension_numbers(x.shape, kernel.shape, given)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _plain_conv(x, kernel, strides, padding):
+    return jax.lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=LAYOUT)
+
+
+def _plain_conv_forward(x, kernel, strides, padding):
+    return _plain_conv(x, kernel, strides, padding), (x, kernel)
+
+
+def _plain_conv_backward(strides, padding, residuals, grad):
+    x, kernel = residuals
+
+    def stock(x, grad):
+        run = functools.partial(_plain_conv.fun, strides=strides, padding=padding)
+        return jax.vjp(lambda kernel: run(x, kernel), kernel)[1](grad)[0]
+
+    def blocks(x, grad):
+        found = kernel_gradient.by_blocks(x, grad, kernel.shape[:2], strides, padding)
+        return found.astype(kernel.dtype)
+
+    run = functools.partial(_plain_conv.fun, strides=strides, padding=padding)
+    dx = jax.vjp(lambda x: run(x, kernel), x)[1](grad)[0]
+    return dx, jax.lax.platform_dependent(x, grad, cpu=blocks, default=stock)
+
+
+_plain_conv.defvjp(_plain_conv_forward, _plain_conv_backward)
 
 
 def _whole(images):

@@ -19,7 +19,8 @@ def count(function: Callable[..., Any], *args: Any) -> float:
     Args:
         args: arrays or ShapeDtypeStructs; nothing is computed.
 
-    A loop counts as often as it runs, a branch as its largest side, a sharded region on all of its
+    A loop counts as often as it runs, a branch as its largest side (of forms for
+    platforms the default one), a sharded region on all of its
     devices, a Pallas kernel by its own estimate, without one by its body at every point of its
     grid. Positions of a convolution that fall on padding or between dilated samples are left out,
     as compilers do. What is recomputed counts again: `train.model_flops` leaves it out. Raises
@@ -61,7 +62,10 @@ class _Counter:
         parts = [self.jaxpr(jaxpr) for jaxpr in inner(equation)]
         if name == "while" and any(parts):
             raise ValueError("products in a loop of unknown length: write it as lax.scan")
-        return _repeats(equation) * (max(parts) if name == "cond" else sum(parts))
+        if name == "cond":
+            by_platform = equation.params.get("branches_platforms")
+            return parts[-1] if by_platform else max(parts)
+        return _repeats(equation) * sum(parts)
 
 
 def _repeats(equation) -> int:

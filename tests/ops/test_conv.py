@@ -1,11 +1,13 @@
 """The convolution for loops against XLA's own, values and gradients."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from daflow_jax.ops import conv
+from daflow_jax.ops import conv, kernel_gradient
 
 
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (1, 5), (5, 1), (7, 7)])
@@ -48,3 +50,44 @@ def test_depthwise_convolution_equals_a_grouped_one_with_its_gradients(side):
     ]
     for ours, plain in zip(*grads):
         np.testing.assert_allclose(ours, plain, atol=1e-4)
+
+
+@pytest.mark.parametrize("budget", [2**20, 2**14, 2**11])
+@pytest.mark.parametrize(
+    ("shape", "size", "strides", "padding"),
+    [
+        ((2, 9, 11, 3), (3, 3), (1, 1), ((1, 1), (1, 1))),
+        ((5, 8, 6, 4), (3, 3), (2, 2), ((1, 1), (1, 1))),
+        ((1, 13, 10, 3), (7, 5), (2, 1), ((3, 3), (2, 2))),
+        ((2, 12, 12, 4), (4, 4), (4, 4), ((0, 0), (0, 0))),
+        ((3, 10, 7, 2), (2, 2), (1, 2), ((0, 1), (1, 0))),
+    ],
+)
+def test_gradients_by_blocks_equal_the_stock_ones(
+    shape, size, strides, padding, budget, monkeypatch
+):
+    monkeypatch.setattr(kernel_gradient, "BLOCK", budget)
+    x = jax.random.normal(jax.random.key(0), shape)
+    k = jax.random.normal(jax.random.key(1), (*size, shape[-1], 6))
+
+    def grads(function):
+        def total(x, k):
+            out = function(x, k, strides, padding, dimension_numbers=conv.LAYOUT)
+            return jnp.sum(jnp.sin(out))
+
+        return jax.jit(jax.grad(total, (0, 1)))(x, k)
+
+    for ours, plain in zip(grads(conv.convolve), grads(jax.lax.conv_general_dilated), strict=True):
+        np.testing.assert_allclose(ours, plain, atol=1e-4)
+
+
+def test_images_that_are_convolved_otherwise_keep_the_stock_gradient():
+    x, k = jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 1, 2))
+    plain = functools.partial(
+        conv.convolve, strides=(1, 1), padding="SAME", dimension_numbers=conv.LAYOUT
+    )
+    for options in (dict(feature_group_count=2), dict(feature_group_count=2, rhs_dilation=(2, 2))):
+        program = jax.make_jaxpr(functools.partial(plain, x, **options))(k)
+        assert "custom_vjp" not in str(program)
+    program = jax.make_jaxpr(functools.partial(plain, x))(jnp.ones((3, 3, 2, 2)))
+    assert "custom_vjp" in str(program)
