@@ -12,8 +12,9 @@ from jaxtyping import Array, Float
 
 from daflow_jax.ops import conv
 
-# Flax's layer around our convolution
+# Flax's layer around our convolutions, of images and of clips
 LinenConv = functools.partial(nn.Conv, conv_general_dilated=conv.convolve)
+LinenClipConv = functools.partial(nn.Conv, conv_general_dilated=conv.convolve_clips)
 
 
 def torch_uniform(rng, shape, dtype=jnp.float32, fan_in: int | None = None):

@@ -91,3 +91,23 @@ def test_images_that_are_convolved_otherwise_keep_the_stock_gradient():
         assert "custom_vjp" not in str(program)
     program = jax.make_jaxpr(functools.partial(plain, x))(jnp.ones((3, 3, 2, 2)))
     assert "custom_vjp" in str(program)
+
+
+@pytest.mark.parametrize("size", [(3, 3, 3), (5, 1, 3)])
+def test_convolution_over_time_equals_the_stock_one_with_its_gradients(size):
+    x = jax.random.normal(jax.random.key(0), (2, 4, 6, 5, 3))
+    k = jax.random.normal(jax.random.key(1), (*size, 3, 4))
+
+    def stock(x, k):
+        numbers = ("NDHWC", "DHWIO", "NDHWC")
+        return jax.lax.conv_general_dilated(x, k, (1, 1, 1), "SAME", dimension_numbers=numbers)
+
+    np.testing.assert_allclose(conv.convolve_clips(x, k), stock(x, k), atol=1e-5)
+    grads = [
+        jax.jit(jax.grad(lambda x, k, f=f: jnp.sum(jnp.sin(f(x, k))), (0, 1)))(x, k)
+        for f in (conv.convolve_clips, stock)
+    ]
+    for ours, plain in zip(*grads, strict=True):
+        np.testing.assert_allclose(ours, plain, atol=1e-4)
+    with pytest.raises(ValueError, match="use 1 and SAME"):
+        conv.convolve_clips(x, k, (1, 2, 2))

@@ -77,7 +77,7 @@ class Network(nn.Module):
             plane = jnp.broadcast_to(level[:, None, None, None, None], shape)
             frames = jnp.concatenate([frames, plane.astype(frames.dtype)], axis=-1)
         for place in range(self.config.temporal):
-            layer = nn.Conv(
+            layer = conv.LinenClipConv(
                 self.config.channels[0],
                 (3, 3, 3),
                 kernel_init=KEEPS,
