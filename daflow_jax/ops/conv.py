@@ -109,31 +109,29 @@ def _numbers(x, kernel, given):
     return jax.lax.conv_dimension_numbers(x.shape, kernel.shape, given)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _plain_conv(x, kernel, strides, padding):
+def _stock(x, kernel, strides, padding):
     return jax.lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=LAYOUT)
 
 
 def _plain_conv_forward(x, kernel, strides, padding):
-    return _plain_conv(x, kernel, strides, padding), (x, kernel)
+    return _stock(x, kernel, strides, padding), (x, kernel)
 
 
 def _plain_conv_backward(strides, padding, residuals, grad):
     x, kernel = residuals
 
     def stock(x, grad):
-        run = functools.partial(_plain_conv.fun, strides=strides, padding=padding)
-        return jax.vjp(lambda kernel: run(x, kernel), kernel)[1](grad)[0]
+        return jax.vjp(lambda kernel: _stock(x, kernel, strides, padding), kernel)[1](grad)[0]
 
     def blocks(x, grad):
         found = kernel_gradient.by_blocks(x, grad, kernel.shape[:2], strides, padding)
         return found.astype(kernel.dtype)
 
-    run = functools.partial(_plain_conv.fun, strides=strides, padding=padding)
-    dx = jax.vjp(lambda x: run(x, kernel), x)[1](grad)[0]
+    dx = jax.vjp(lambda x: _stock(x, kernel, strides, padding), x)[1](grad)[0]
     return dx, jax.lax.platform_dependent(x, grad, cpu=blocks, default=stock)
 
 
+_plain_conv = jax.custom_vjp(_stock, nondiff_argnums=(2, 3))
 _plain_conv.defvjp(_plain_conv_forward, _plain_conv_backward)
 
 
