@@ -43,7 +43,6 @@ def start(name: str, work: Path):
     }
 
     memory.give_back()  # as `daflow_jax.predict` does
-    globals()["LAST"] = compiled
 
     def ours():
         found = np.asarray(compiled(variables, frames))

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from daflow_jax.ops import kernel_gradient
+from daflow_jax.ops.kernel_gradient import Padding
 from daflow_jax.sharding import axes
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
-Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
 def symmetric_padding(kernel: tuple[int, ...]) -> Padding:
@@ -62,7 +62,7 @@ def convolve_clips(
     """Returns the convolution over time and images with odd kernels, zeros outside.
 
     `nn.Conv(conv_general_dilated=convolve_clips)` takes it. On a CPU the frames that a kernel sees
-    become channels of one image, since XLA has no fast convolution of three dimensions there: 3 to
+    become channels of one image, since XLA has no fast convolution of three dimensions there: 2 to
     6 times faster with its gradients. Raises ValueError for other strides and paddings.
     """
     if tuple(strides) != (1, 1, 1) or padding != "SAME":

@@ -19,12 +19,12 @@ def count(function: Callable[..., Any], *args: Any) -> float:
     Args:
         args: arrays or ShapeDtypeStructs; nothing is computed.
 
-    A loop counts as often as it runs, a branch as its largest side (of forms for
-    platforms the default one), a sharded region on all of its
-    devices, a Pallas kernel by its own estimate, without one by its body at every point of its
-    grid. Positions of a convolution that fall on padding or between dilated samples are left out,
-    as compilers do. What is recomputed counts again: `train.model_flops` leaves it out. Raises
-    ValueError where products stand in a loop of unknown length.
+    A loop counts as often as it runs, a branch as its largest side, a choice by platform as its
+    default form, a sharded region on all of its devices, a Pallas kernel by its own estimate,
+    without one by its body at every point of its grid. Positions of a convolution that fall on
+    padding or between dilated samples are left out, as compilers do. What is recomputed counts
+    again: `train.model_flops` leaves it out. Raises ValueError where products stand in a loop of
+    unknown length.
     """
     return count_jaxpr(jax.make_jaxpr(function)(*args))
 
