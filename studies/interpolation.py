@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 import daflow_jax
@@ -45,6 +46,13 @@ def ends(found: dict[str, np.ndarray], degradation: Degradation, number: int) ->
         return found["hq"][::2]
     frames = np.round(255 * found["hq"]).astype(np.uint8)
     return degradation.apply(frames, number, found["flow"][0])[::2].astype(np.float32) / 255
+
+
+def restored_first(frames: np.ndarray, restorer: Any) -> np.ndarray:
+    """Returns both ends (2, h, w, 3) restored, of the same size: larger results are averaged."""
+    size = frames.shape[2], frames.shape[1]
+    larger = [np.asarray(restorer(frame[None]), np.float32)[0] for frame in frames]
+    return np.stack([cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in larger])
 
 
 def measure(found, frames, network, flow_model) -> dict[str, dict[str, list[float]]]:
@@ -129,7 +137,8 @@ def main() -> int:
                     continue
                 found = clip(args.size, number)
                 frames = ends(found, condition, number)
-                frames = np.asarray(restorer(frames), np.float32) if first and restorer else frames
+                if first and restorer is not None:
+                    frames = restored_first(frames, restorer)
                 result = measure(found, frames, network, flow_model)
                 atomic.write_text(file, json.dumps(result))
                 print(f"{names[-1]}: {number + 1}/{args.clips}", file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ import typing
 from typing import Any
 
 from daflow_jax import errors, ranges
+from daflow_jax.models.adaptive_flow.entry import ADAPTIVE_FLOW
 from daflow_jax.models.basicvsr.entry import BASICVSR
 from daflow_jax.models.daflow.entry import DAFLOW
 from daflow_jax.models.daflow_cost.entry import DAFLOW_COST
@@ -67,7 +68,7 @@ for _entry in (RIFE, RIFE31, RIFE3, RIFE4, RESNET, VIT):
     register(_entry)
 for _entry in (RAFT, SEA_RAFT, RESTORER, DAFLOW, DAFLOW_COST, VAE, RRDB, SPYNET, BASICVSR, JFFRA):
     register(_entry)
-for _entry in (PWCNET, FLOWNET, GMFLOW):
+for _entry in (PWCNET, FLOWNET, GMFLOW, ADAPTIVE_FLOW):
     register(_entry)
 for _entry in (VIT_KEYS, MASK_UNET, MASKFORMER, OMNIMOTION):
     register(_entry)

@@ -3,8 +3,9 @@
 Pictures are (..., h, w, c) in [0, 1]; results are not clipped. (DiT4SR's colour fix.)
 """
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 LEVELS = 5  # blurs of radius 1, 2, 4, 8, 16
 _EPSILON = 1e-5  # added to variances
@@ -30,13 +31,11 @@ def split(
     x: Float[Array, "*b h w c"], levels: int = LEVELS
 ) -> tuple[Float[Array, "*b h w c"], Float[Array, "*b h w c"]]:
     """Returns (fine, coarse), which add up to `x`: coarse is `x` blurred once per level."""
-    coarse = x
-    for level in range(levels):
-        coarse = blur(coarse, 2**level)
+    coarse = jax.lax.fori_loop(0, levels, lambda level, low: blur(low, 2**level), x)
     return x - coarse, coarse
 
 
-def blur(x: Float[Array, "*b h w c"], radius: int) -> Float[Array, "*b h w c"]:
+def blur(x: Float[Array, "*b h w c"], radius: int | Int[Array, ""]) -> Float[Array, "*b h w c"]:
     """Returns `x` weighted 1 2 1 along both axes, taps `radius` apart, border pixels repeated."""
     for axis in (-3, -2):
         size = x.shape[axis]

@@ -57,16 +57,21 @@ def convolve_clips(
     kernel: Float[Array, "kt kh kw i o"],
     strides: Sequence[int] = (1, 1, 1),
     padding: str = "SAME",
-    **_: Any,
+    **options: Any,
 ) -> Float[Array, "b t h w o"]:
     """Returns the convolution over time and images with odd kernels, zeros outside.
 
     `nn.Conv(conv_general_dilated=convolve_clips)` takes it. On a CPU the frames that a kernel sees
     become channels of one image, since XLA has no fast convolution of three dimensions there: 2 to
-    6 times faster with its gradients. Raises ValueError for other strides and paddings.
+    6 times faster with its gradients. Raises ValueError for other strides, paddings, dilations,
+    groups and even kernels.
     """
     if tuple(strides) != (1, 1, 1) or padding != "SAME":
         raise ValueError(f"strides {tuple(strides)}, padding {padding}: use 1 and SAME")
+    if _dilations(options) > {1} or options.get("feature_group_count", 1) != 1:
+        raise ValueError("dilations and groups are for images: use 1")
+    if not all(side % 2 for side in kernel.shape[:3]):
+        raise ValueError(f"kernel {kernel.shape[:3]}: use odd sides")
 
     def stock(x, kernel):
         numbers = ("NDHWC", "DHWIO", "NDHWC")
@@ -96,13 +101,19 @@ def _chosen(x, kernel, strides, padding, **options):
     return _plain_conv(x, kernel, tuple(strides), tuple(map(tuple, padding)))
 
 
+def _dilations(options) -> set[int]:
+    """Returns the steps between taps or pixels, 1 among them."""
+    return {1, *(options.get("lhs_dilation") or ()), *(options.get("rhs_dilation") or ())}
+
+
 def _is_plain(x, kernel, options) -> bool:
     """Returns whether nothing but strides and padding is asked for, of images."""
     if x.ndim != 4 or options.get("feature_group_count", 1) != 1 or options.get("precision"):
         return False
-    dilations = (*(options.get("lhs_dilation") or ()), *(options.get("rhs_dilation") or ()))
     numbers = options.get("dimension_numbers")
-    return set(dilations) <= {1} and _numbers(x, kernel, numbers) == _numbers(x, kernel, LAYOUT)
+    return _dilations(options) == {1} and _numbers(x, kernel, numbers) == _numbers(
+        x, kernel, LAYOUT
+    )
 
 
 def _numbers(x, kernel, given):

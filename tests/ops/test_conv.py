@@ -111,3 +111,17 @@ def test_convolution_over_time_equals_the_stock_one_with_its_gradients(size):
         np.testing.assert_allclose(ours, plain, atol=1e-4)
     with pytest.raises(ValueError, match="use 1 and SAME"):
         conv.convolve_clips(x, k, (1, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "found"),
+    [
+        ((2, 3, 3, 3, 4), {}, "odd"),
+        ((3, 3, 3, 3, 4), {"rhs_dilation": (1, 2, 2)}, "dilations"),
+        ((3, 3, 3, 1, 3), {"feature_group_count": 3}, "groups"),
+    ],
+)
+def test_convolution_over_time_refuses_what_it_would_ignore(shape, options, found):
+    x, k = jnp.zeros((1, 4, 6, 5, 3)), jnp.zeros(shape)
+    with pytest.raises(ValueError, match=found):
+        conv.convolve_clips(x, k, **options)

@@ -7,12 +7,13 @@ from typing import Literal
 from daflow_jax import ranges
 from daflow_jax.models.dit4sr.config import VARIANTS as RESTORERS
 from daflow_jax.models.dit4sr.config import RestorerConfig
+from daflow_jax.models.flow_sizes import FlowSizes
 from daflow_jax.models.raft.config import VARIANTS as RAFTS
 from daflow_jax.models.raft.config import WIDTH, RAFTConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class DAFlowConfig:
+class DAFlowConfig(FlowSizes):
     """One DA-Flow network (DA-Flow, sec. 4.4).
 
     Attributes:
@@ -40,34 +41,9 @@ class DAFlowConfig:
         ranges.check(self, matching_features=WIDTH, context_features=WIDTH, channels=WIDTH)
 
     @property
-    def minimum(self) -> int:
-        """Smallest height and width of frames."""
-        return self.flow.minimum
-
-    @property
-    def stride(self) -> int:
-        """Pixels per step of the grid that the refinement runs on."""
-        return self.flow.stride
-
-    @property
     def multiple(self) -> int:
         """Height and width of frames must be multiples of this (both parts' grids)."""
         return math.lcm(self.flow.multiple, self.backbone.multiple)
-
-    @property
-    def uncertainty(self) -> bool:
-        """Whether the flow comes with a mixture of Laplace distributions."""
-        return self.flow.uncertainty
-
-    @property
-    def var_min(self) -> float:
-        """Lowest log scale of the narrow distribution."""
-        return self.flow.var_min
-
-    @property
-    def var_max(self) -> float:
-        """Highest log scale of the wide distribution."""
-        return self.flow.var_max
 
 
 VARIANTS = {

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, Literal
 
 from daflow_jax import ranges
+from daflow_jax.models.flow_sizes import FlowSizes
 from daflow_jax.models.raft.config import VARIANTS as RAFTS
 from daflow_jax.models.raft.config import WIDTH, RAFTConfig
 from daflow_jax.ops import window_sides
@@ -34,7 +35,7 @@ class LiftConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class DAFlowCostConfig:
+class DAFlowCostConfig(FlowSizes):
     """One network: RAFT, and a cost volume of descriptors with an input of its own.
 
     Attributes:
@@ -82,36 +83,6 @@ class DAFlowCostConfig:
     def frames(self) -> int:
         """Frames of the clips that it sees."""
         return 3 if self.lift.depth or self.other_frame else 2
-
-    @property
-    def minimum(self) -> int:
-        """Smallest height and width of frames."""
-        return self.flow.minimum
-
-    @property
-    def stride(self) -> int:
-        """Pixels per step of the grid that the refinement runs on."""
-        return self.flow.stride
-
-    @property
-    def multiple(self) -> int:
-        """Height and width of frames must be multiples of this."""
-        return self.flow.multiple
-
-    @property
-    def uncertainty(self) -> bool:
-        """Whether the flow comes with a mixture of Laplace distributions."""
-        return self.flow.uncertainty
-
-    @property
-    def var_min(self) -> float:
-        """Lowest log scale of the narrow distribution."""
-        return self.flow.var_min
-
-    @property
-    def var_max(self) -> float:
-        """Highest log scale of the wide distribution."""
-        return self.flow.var_max
 
 
 _SMALL = RAFTS["raft-small"]

@@ -1,0 +1,1 @@
+"""A flow network with weights for clean and for degraded frames, blended clip by clip."""

@@ -1,0 +1,81 @@
+"""One flow network with weights between those for clean and those for degraded frames.
+
+Weights of networks that were finetuned from one another can be averaged (Wang et al., Deep Network
+Interpolation, CVPR 2019; Wortsman et al., CVPR 2022). Here the share is found for every clip, at
+every size at which it is looked at: clean frames have the flow of the weights for clean frames.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from daflow_jax.models import registry
+from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
+from daflow_jax.models.adaptive_flow.gate import Gate
+from daflow_jax.models.outputs import FlowOutput
+
+
+class AdaptiveFlow(nn.Module):
+    """Flow of every neighbouring pair of a clip, by weights that suit the clip."""
+
+    config: AdaptiveFlowConfig
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
+
+    def setup(self):
+        c = self.config
+        self.clean = registry.build(c.flow, self.dtype, self.param_dtype)
+        self.degraded = registry.build(c.flow, self.dtype, self.param_dtype)
+        self.gate = Gate(c.widths, self.dtype, self.param_dtype)
+
+    def degradation(self, frames: Float[Array, "b f h w 3"]) -> Float[Array, " b"]:
+        """Returns the logit of how likely each clip is degraded; frames in [0, 1]."""
+        return self.gate(frames)
+
+    def __call__(
+        self,
+        frames: Float[Array, "b f h w 3"],
+        iters: int = 12,
+        *,
+        init_flow: Float[Array, "b q hl wl 2"] | None = None,
+        train: bool = False,
+        all_iterations: bool = False,
+    ) -> FlowOutput:
+        """Returns flow k -> k+1 for every pair of neighbours, clip by clip.
+
+        Args:
+            frames, iters, init_flow, all_iterations: as in the inner network.
+            train: without effect: statistics of batch norms stay as they are.
+        """
+        del train
+        share = jax.nn.sigmoid(self.degradation(frames))
+        if self.is_initializing():
+            self.clean(frames, iters)
+            self.degraded(frames, iters)
+        ends = self.clean.variables, self.degraded.variables
+        module = self.clean.clone(parent=None)
+        starts = () if init_flow is None else (init_flow,)
+
+        def flow_of(clip: tuple[Array, ...]) -> FlowOutput:
+            share, frames, *start = clip
+            options: dict[str, Any] = {"init_flow": start[0][None]} if start else {}
+            weights = jax.tree.map(lambda a, b: (a + share * (b - a)).astype(a.dtype), *ends)
+            return module.apply(
+                weights, frames[None], iters, all_iterations=all_iterations, **options
+            )
+
+        clips = (share, frames, *starts)
+        if len(frames) == 1:
+            return flow_of(jax.tree.map(lambda x: x[0], clips))
+        return _joined(jax.lax.map(flow_of, clips))
+
+
+def _joined(out: FlowOutput) -> FlowOutput:
+    """Returns the outputs (n, ...) of n clips by themselves as that of one batch."""
+    flows, low = jnp.moveaxis(out.flows[:, :, 0], 0, 1), out.low[:, 0]
+    info = None if out.info is None else jnp.moveaxis(out.info[:, :, 0], 0, 1)
+    return FlowOutput(flows, low, info)
