@@ -1,4 +1,4 @@
-"""Two sets of weights and the share between them: ends, middle, batches, what is refused."""
+"""A network whose weights change with the frames: shares, batches, factors, what is refused."""
 
 import dataclasses
 
@@ -9,50 +9,83 @@ import pytest
 
 from daflow_jax import errors, models
 from daflow_jax.models import calls
-from daflow_jax.models.adaptive_flow import entry
+from daflow_jax.models.adaptive_flow import change, entry
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
 from daflow_jax.models.raft.config import RAFTConfig
 
 TINY = RAFTConfig(
     small=True, widths=(8, 8, 8, 8), features=16, hidden=8, context=8, levels=2, radius=1
 )
-CONFIG = AdaptiveFlowConfig(TINY, widths=(4, 4))
+CONFIG = AdaptiveFlowConfig(TINY, rank=2, widths=(4, 4))
 OPTIONS = dict(iters=2, all_iterations=True)
 
 
 @pytest.fixture(scope="module")
 def network():
     module = models.build(CONFIG)
-    variables = calls.init(module, jax.random.key(0))
+    params = calls.init(module, jax.random.key(0))["params"]
     frames = jax.random.uniform(jax.random.key(1), (3, 2, 128, 128, 3))
-    return module, variables, frames
+    plain = models.build(TINY)
+    other = calls.init(plain, jax.random.key(5))["params"]
+    return module, params, frames, plain, other
 
 
-def _with_share(variables, logit):
-    """Returns the variables with a gate that says `logit` of every clip."""
-    gate = jax.tree.map(jnp.zeros_like, variables["params"]["gate"])
+def _with_share(params, logit):
+    """Returns parameters with a gate that says `logit` of every clip."""
+    gate = jax.tree.map(jnp.zeros_like, params["gate"])
     gate["logit"]["bias"] = jnp.full((1,), float(logit))
-    return {"params": {**variables["params"], "gate": gate}}
+    return {**params, "gate": gate}
+
+
+def _between(before, after, rank):
+    return jax.tree.map(jnp.asarray, dict(change.between(before, after, rank)))
+
+
+def test_a_new_network_is_the_inner_one_to_the_bit(network):
+    module, params, frames, plain, _ = network
+    out = module.apply({"params": params}, frames[:1], **OPTIONS)
+    inner = plain.apply({"params": params["flow"]}, frames[:1], **OPTIONS)
+    assert float(jnp.abs(inner.flows).max()) > 0.01
+    np.testing.assert_array_equal(out.flows, inner.flows)
+    np.testing.assert_array_equal(out.low, inner.low)
 
 
 @pytest.mark.parametrize(("logit", "share"), [(-40, 0.0), (40, 1.0), (0, 0.5)])
-def test_the_flow_is_that_of_the_blended_weights(network, logit, share):
-    module, variables, frames = network
-    out = module.apply(_with_share(variables, logit), frames[:1], **OPTIONS)
-    params = variables["params"]
-    weights = jax.tree.map(
-        lambda a, b: (1 - share) * a + share * b, params["clean"], params["degraded"]
+def test_the_flow_is_that_of_weights_between_two_networks(network, logit, share):
+    _, params, frames, plain, other = network
+    module = models.build(dataclasses.replace(CONFIG, rank=4096))  # nothing is smaller than factors
+    params = {**params, "change": _between(params["flow"], other, 4096)}
+    out = module.apply({"params": _with_share(params, logit)}, frames[:1], **OPTIONS)
+    weights = jax.tree.map(lambda a, b: (1 - share) * a + share * b, params["flow"], other)
+    inner = plain.apply({"params": weights}, frames[:1], **OPTIONS)
+    np.testing.assert_allclose(out.flows, inner.flows, atol=2e-5)
+    np.testing.assert_allclose(out.low, inner.low, atol=2e-5)
+
+
+def test_factors_are_the_nearest_of_their_rank(network):
+    _, params, _, _, other = network
+    given = _between(params["flow"], other, CONFIG.rank)
+    assert jax.tree.map(jnp.shape, given) == jax.tree.map(jnp.shape, params["change"])
+    found = change.Change(CONFIG.rank).apply({"params": given}, params["flow"])
+
+    def kernel(tree):
+        return np.asarray(tree["fnet"]["conv1"]["kernel"]).reshape(-1, 8)
+
+    exact = kernel(other) - kernel(params["flow"])
+    values = np.linalg.svd(exact, compute_uv=False)
+    np.testing.assert_allclose(
+        np.linalg.norm(kernel(found) - exact),
+        np.linalg.norm(values[CONFIG.rank :]),
+        rtol=1e-4,
     )
-    plain = models.build(TINY).apply({"params": weights}, frames[:1], **OPTIONS)
-    assert float(jnp.abs(plain.flows).max()) > 0.01
-    np.testing.assert_allclose(out.flows, plain.flows, atol=2e-5)
-    np.testing.assert_allclose(out.low, plain.low, atol=2e-5)
 
 
 def test_every_clip_of_a_batch_has_a_share_of_its_own(network):
-    module, variables, frames = network
+    module, params, frames, _, other = network
+    params = {**params, "change": _between(params["flow"], other, CONFIG.rank)}
     frames = frames.at[1].multiply(0.1)
     start = 0.1 * jax.random.normal(jax.random.key(2), (3, 1, 16, 16, 2))
+    variables = {"params": params}
     apply = jax.jit(lambda clips, start: module.apply(variables, clips, init_flow=start, **OPTIONS))
     logits = module.apply(variables, frames, method="degradation")
     assert len(set(np.round(np.asarray(logits), 4))) == 3

@@ -1,1 +1,1 @@
-"""A flow network with weights for clean and for degraded frames, blended clip by clip."""
+"""A flow network whose weights change, clip by clip, with how degraded the frames look."""

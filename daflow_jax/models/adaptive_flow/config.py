@@ -1,4 +1,4 @@
-"""Sizes of a flow network with two sets of weights."""
+"""Sizes of a flow network whose weights change with how degraded a clip is."""
 
 import dataclasses
 from typing import Any
@@ -11,20 +11,23 @@ from daflow_jax.models.raft.config import WIDTH
 
 @dataclasses.dataclass(frozen=True)
 class AdaptiveFlowConfig(FlowSizes):
-    """One flow network, twice, and the small network that says how degraded a clip is.
+    """A flow network, the change of its weights, and a gate that says how much of it is added.
 
     Attributes:
         flow: configuration of a flow network that refines its flow ("raft").
-        widths: channels of the small network's convolutions; each but the first halves the size.
+        rank: of the change of each kernel, as a matrix of outputs by everything else; what is
+            smaller than its factors would be has a change of its own size.
+        widths: channels of the gate's convolutions; each but the first halves the size.
     """
 
     flow: Any
+    rank: int = 16
     widths: tuple[int, ...] = (16, 32, 48, 64)
 
     frames = 2
 
     def __post_init__(self):
-        ranges.check(self, widths=WIDTH)
+        ranges.check(self, rank=(1, 4096), widths=WIDTH)
 
     @property
     def iters(self) -> int:
@@ -33,9 +36,6 @@ class AdaptiveFlowConfig(FlowSizes):
 
 
 VARIANTS = {
-    name: AdaptiveFlowConfig(dataclasses.replace(RAFTS[inner], uncertainty=uncertainty))
-    for name, inner, uncertainty in (
-        ("raft-adaptive", "raft", True),
-        ("raft-small-adaptive", "raft-small", False),
-    )
+    "raft-adaptive": AdaptiveFlowConfig(dataclasses.replace(RAFTS["raft"], uncertainty=True)),
+    "raft-small-adaptive": AdaptiveFlowConfig(RAFTS["raft-small"]),
 }

@@ -1,4 +1,4 @@
-"""Flow networks with two sets of weights in the registry."""
+"""Flow networks that adapt to degraded frames in the registry."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +15,8 @@ def example(config: AdaptiveFlowConfig) -> Example:
 
 
 def trainable(config: AdaptiveFlowConfig) -> dict[str, tuple[str, ...]]:
-    """Returns "gate", what says how degraded a clip is, and both sets of weights by name."""
-    return {name: (f"{name}/.*",) for name in ("gate", "clean", "degraded")}
+    """Returns "gate", what says how degraded a clip is, and "change", what is then added."""
+    return {name: (f"{name}/.*",) for name in ("gate", "change")}
 
 
 def check_call(config: AdaptiveFlowConfig, options: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""One flow network with weights between those for clean and those for degraded frames.
+"""One flow network whose weights move from those for clean frames towards those for degraded ones.
 
 Weights of networks that were finetuned from one another can be averaged (Wang et al., Deep Network
 Interpolation, CVPR 2019; Wortsman et al., CVPR 2022). Here the share is found for every clip, at
@@ -14,13 +14,14 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from daflow_jax.models import registry
+from daflow_jax.models.adaptive_flow.change import Change
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
 from daflow_jax.models.adaptive_flow.gate import Gate
 from daflow_jax.models.outputs import FlowOutput
 
 
 class AdaptiveFlow(nn.Module):
-    """Flow of every neighbouring pair of a clip, by weights that suit the clip."""
+    """Flow of every neighbouring pair of a clip; a new network is the inner one."""
 
     config: AdaptiveFlowConfig
     dtype: DTypeLike | None = None
@@ -28,8 +29,8 @@ class AdaptiveFlow(nn.Module):
 
     def setup(self):
         c = self.config
-        self.clean = registry.build(c.flow, self.dtype, self.param_dtype)
-        self.degraded = registry.build(c.flow, self.dtype, self.param_dtype)
+        self.flow = registry.build(c.flow, self.dtype, self.param_dtype)
+        self.change = Change(c.rank, self.param_dtype)
         self.gate = Gate(c.widths, self.dtype, self.param_dtype)
 
     def degradation(self, frames: Float[Array, "b f h w 3"]) -> Float[Array, " b"]:
@@ -54,18 +55,22 @@ class AdaptiveFlow(nn.Module):
         del train
         share = jax.nn.sigmoid(self.degradation(frames))
         if self.is_initializing():
-            self.clean(frames, iters)
-            self.degraded(frames, iters)
-        ends = self.clean.variables, self.degraded.variables
-        module = self.clean.clone(parent=None)
+            self.flow(frames, iters)
+        variables = self.flow.variables
+        weights = variables["params"]
+        difference, module = self.change(weights), self.flow.clone(parent=None)
         starts = () if init_flow is None else (init_flow,)
 
         def flow_of(clip: tuple[Array, ...]) -> FlowOutput:
             share, frames, *start = clip
             options: dict[str, Any] = {"init_flow": start[0][None]} if start else {}
-            weights = jax.tree.map(lambda a, b: (a + share * (b - a)).astype(a.dtype), *ends)
+            params = jax.tree.map(lambda w, d: (w + share * d).astype(w.dtype), weights, difference)
             return module.apply(
-                weights, frames[None], iters, all_iterations=all_iterations, **options
+                {**variables, "params": params},
+                frames[None],
+                iters,
+                all_iterations=all_iterations,
+                **options,
             )
 
         clips = (share, frames, *starts)
