@@ -16,7 +16,9 @@ def get_config():
     config.model = dict(name="raft-adaptive")
     config.optimizer = dict(lr=2e-3, schedule="cosine", train="gate")
     config.data = dict(keys=("lq", "hq"), num_workers=1, scene=dict(height=128, width=128))
-    config.degrade = dict(min_severity=0.8, codec_share=0.4, clean_share=0.0, jitter_share=0.1)
+    config.degrade = dict(
+        min_severity=0.8, codec_share=0.4, single_share=0.4, clean_share=0.0, jitter_share=0.1
+    )
     config.train = dict(steps=1500, batch_size=8)
     config.checkpoint = dict(every=200)
     config.log = dict(pictures_every=0)

@@ -15,19 +15,23 @@ AUGMENTS = ("none", "dense", "sparse")
 @dataclasses.dataclass(frozen=True)
 class DegradeConfig:
     """How clean clips are degraded: by the training mixture of `degrade.mixture`, whose mode,
-    severities and codec share stand here, or by a published pipeline, which has its own."""
+    severities and shares stand here, or by a published pipeline, which has its own. A clip with one
+    corruption alone has one of `degrade.corruptions.STILL`, of severity 1 to 5."""
 
     pipeline: str = "mixture"  # or a name in `degrade.published.PIPELINES`: "realbasicvsr", ...
     mode: str = "clip"  # "clip": one degradation a clip; "frame": a new one for each frame
     min_severity: float = 0.0  # on the scale of the combined recipe (3 medium, 5 severe)
     max_severity: float = 5.5
     codec_share: float = 0.2  # share of degraded clips with video compression (host only)
+    single_share: float = 0.0  # share of degraded clips with one corruption alone (host only)
     clean_share: float = 0.25  # share of clips that stay clean
     jitter_share: float = 0.2  # share of clips whose frames get unequal exposure and colour
     jitter: float = 0.2  # largest relative change of gain, gamma and colour
 
     def __post_init__(self):
-        shares = dict.fromkeys(("codec_share", "clean_share", "jitter_share"), (0, 1))
+        shares = dict.fromkeys(
+            ("codec_share", "single_share", "clean_share", "jitter_share"), (0, 1)
+        )
         ranges.check(self, **shares, jitter=(0, ranges.BELOW_1))
         ranges.check_choice(self, mode=("clip", "frame"))
         if self.pipeline != "mixture":

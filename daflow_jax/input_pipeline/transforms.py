@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from daflow_jax.degrade import pipeline
+from daflow_jax.degrade import corruptions, pipeline
 from daflow_jax.errors import UserError
 from daflow_jax.input_pipeline import augment, settings
 
@@ -80,6 +80,8 @@ class Degrade:
         c = self.config
         if c.pipeline != "mixture":
             return pipeline.named(c.pipeline, 0, rng, frames)
+        if c.single_share and rng.random() < c.single_share:
+            return pipeline.named(str(rng.choice(corruptions.STILL)), rng.uniform(1, 5), rng)
         severity = (c.min_severity, c.max_severity)
         return pipeline.sample_recipe(rng, c.mode, severity, frames, c.codec_share)
 

@@ -101,6 +101,21 @@ def test_grain_reads_degrades_and_batches(root):
     )
 
 
+def test_single_corruptions_leave_points_in_their_place():
+    from daflow_jax.degrade import corruptions
+    from daflow_jax.input_pipeline import transforms
+    from daflow_jax.input_pipeline.settings import DegradeConfig
+
+    frames = np.zeros((2, 64, 64, 3), np.float32)
+    frames[:, 16:48, 16:48] = 0.8
+    make = transforms.Degrade(DegradeConfig(clean_share=0.0, single_share=1.0), seed=1)
+    seen = [make({"hq": frames, "index": index})["lq"] for index in range(24)]
+    assert len({x.tobytes() for x in seen}) == 24 and len(corruptions.STILL) == 19
+    for lq in seen:
+        bright = lq[0].mean(-1) > (lq[0].min() + lq[0].max()) / 2
+        assert abs(np.argwhere(bright).mean(0) - 31.5).max() < 3
+
+
 def test_broken_clips_stop_a_folder_or_are_counted(root, tmp_path):
     tree = trees.write("middlebury", tmp_path)
     (tree / "other-data/Grove3/frame12.png").unlink()
