@@ -9,7 +9,7 @@ import pytest
 
 from daflow_jax import errors, models
 from daflow_jax.models import calls
-from daflow_jax.models.adaptive_flow import change, entry
+from daflow_jax.models.adaptive_flow import change, entry, gate
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
 from daflow_jax.models.raft.config import RAFTConfig
 
@@ -22,19 +22,39 @@ OPTIONS = dict(iters=2, all_iterations=True)
 
 @pytest.fixture(scope="module")
 def network():
-    module = models.build(CONFIG)
-    params = calls.init(module, jax.random.key(0))["params"]
+    module, flow, key = models.build(CONFIG), _drawn(0), jax.random.key(0)
+    params = {
+        "flow": flow,
+        "change": change.Change(CONFIG.rank).init(key, flow)["params"],
+        "gate": gate.Gate(CONFIG.widths).init(key, jnp.zeros((1, 2, 32, 32, 3)))["params"],
+    }
+    shapes = jax.tree.map(jnp.shape, calls.abstract_variables(CONFIG)["params"])
+    assert jax.tree.map(jnp.shape, params) == shapes
     frames = jax.random.uniform(jax.random.key(1), (3, 2, 128, 128, 3))
     plain = models.build(TINY)
-    other = calls.init(plain, jax.random.key(5))["params"]
+    other = _drawn(5)
     return module, params, frames, plain, other
+
+
+def _drawn(seed):
+    """Returns parameters of the inner network."""
+    rng = np.random.default_rng(seed)
+    shapes = calls.abstract_variables(TINY)["params"]
+    return jax.tree.map(
+        lambda x: jnp.float32(0.5 / np.sqrt(x.size / x.shape[-1]) * rng.standard_normal(x.shape)),
+        shapes,
+    )
+
+
+def _flow(module, params, frames):
+    return jax.jit(lambda p, x: module.apply({"params": p}, x, **OPTIONS))(params, frames)
 
 
 def _with_share(params, logit):
     """Returns parameters with a gate that says `logit` of every clip."""
-    gate = jax.tree.map(jnp.zeros_like, params["gate"])
-    gate["logit"]["bias"] = jnp.full((1,), float(logit))
-    return {**params, "gate": gate}
+    constant = jax.tree.map(jnp.zeros_like, params["gate"])
+    constant["logit"]["bias"] = jnp.full((1,), float(logit))
+    return {**params, "gate": constant}
 
 
 def _between(before, after, rank):
@@ -43,8 +63,7 @@ def _between(before, after, rank):
 
 def test_a_new_network_is_the_inner_one_to_the_bit(network):
     module, params, frames, plain, _ = network
-    out = module.apply({"params": params}, frames[:1], **OPTIONS)
-    inner = plain.apply({"params": params["flow"]}, frames[:1], **OPTIONS)
+    out, inner = _flow(module, params, frames[:1]), _flow(plain, params["flow"], frames[:1])
     assert float(jnp.abs(inner.flows).max()) > 0.01
     np.testing.assert_array_equal(out.flows, inner.flows)
     np.testing.assert_array_equal(out.low, inner.low)
@@ -55,9 +74,9 @@ def test_the_flow_is_that_of_weights_between_two_networks(network, logit, share)
     _, params, frames, plain, other = network
     module = models.build(dataclasses.replace(CONFIG, rank=4096))  # nothing is smaller than factors
     params = {**params, "change": _between(params["flow"], other, 4096)}
-    out = module.apply({"params": _with_share(params, logit)}, frames[:1], **OPTIONS)
+    out = _flow(module, _with_share(params, logit), frames[:1])
     weights = jax.tree.map(lambda a, b: (1 - share) * a + share * b, params["flow"], other)
-    inner = plain.apply({"params": weights}, frames[:1], **OPTIONS)
+    inner = _flow(plain, weights, frames[:1])
     np.testing.assert_allclose(out.flows, inner.flows, atol=2e-5)
     np.testing.assert_allclose(out.low, inner.low, atol=2e-5)
 

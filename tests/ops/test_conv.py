@@ -118,7 +118,7 @@ def test_convolution_over_time_equals_the_stock_one_with_its_gradients(size):
     [
         ((2, 3, 3, 3, 4), {}, "odd"),
         ((3, 3, 3, 3, 4), {"rhs_dilation": (1, 2, 2)}, "dilations"),
-        ((3, 3, 3, 1, 3), {"feature_group_count": 3}, "groups"),
+        ((3, 3, 3, 3, 4), {"feature_group_count": 3}, "groups"),
     ],
 )
 def test_convolution_over_time_refuses_what_it_would_ignore(shape, options, found):

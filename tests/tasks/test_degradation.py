@@ -7,23 +7,24 @@ import optax
 import pytest
 
 from daflow_jax import models
-from daflow_jax.models import calls
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
 from daflow_jax.tasks.degradation import DegradationTask
 from tests.models.test_adaptive_flow import TINY
 
 CONFIG = AdaptiveFlowConfig(TINY, widths=(8, 8))
+SIDE = 32
 
 
 @pytest.fixture(scope="module")
 def parts():
     task = DegradationTask(models.build(CONFIG), scales=(0.5,))
-    return task, calls.init(task.module, jax.random.key(0))["params"]
+    frames = jnp.zeros((1, 2, SIDE, SIDE, 3))  # the flow network itself is not asked
+    return task, task.module.init(jax.random.key(0), frames, method="degradation")["params"]
 
 
 def _batch(noise, rows=4):
-    smooth = np.linspace(0.2, 0.8, 128, dtype=np.float32)
-    hq = np.broadcast_to(smooth[None, None, None, :, None], (rows, 2, 128, 128, 3))
+    smooth = np.linspace(0.2, 0.8, SIDE, dtype=np.float32)
+    hq = np.broadcast_to(smooth[None, None, None, :, None], (rows, 2, SIDE, SIDE, 3))
     hq = hq * np.linspace(0.6, 1, rows, dtype=np.float32)[:, None, None, None, None]
     lq = hq + noise * np.random.default_rng(0).standard_normal(hq.shape, np.float32)
     clips = {"hq": hq, "lq": lq.clip(0, 1), "weight": np.ones(rows, np.float32)}
@@ -39,15 +40,14 @@ def test_noise_is_learned_at_every_size(parts):
     def step(params, state):
         grads = jax.grad(lambda p: task.loss(p, {}, batch, jax.random.key(0)).loss)(params)
         updates, state = adam.update(grads, state)
-        return optax.apply_updates(params, updates), state, grads
+        return optax.apply_updates(params, updates), state
 
     state = adam.init(params)
     for _ in range(80):
-        params, state, grads = step(params, state)
+        params, state = step(params, state)
     found = task.evaluate(params, {}, _batch(0.05), jax.random.key(0))
     assert found["loss"].compute() < 0.5 * start
     assert found["clean"].compute() == found["degraded"].compute() == 1
-    assert not any(np.any(x) for x in jax.tree.leaves((grads["flow"], grads["change"])))
 
 
 def test_levels_finer_than_8_bits_do_not_tell_clean_frames(parts):
