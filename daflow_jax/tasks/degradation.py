@@ -61,8 +61,8 @@ class DegradationTask(base.BaseTask):
             total += share * (nn.softplus(clean) + nn.softplus(-degraded)) / 2
         return {
             "loss": total / (1 + sum(self.scales)),
-            "clean": (clean < 0).astype(jnp.float32),
-            "degraded": (degraded > 0).astype(jnp.float32),
+            "clean": jnp.where(clean < 0, 1.0, 0.0),
+            "degraded": jnp.where(degraded > 0, 1.0, 0.0),
         }
 
     def _logits(self, variables, frames, share: float) -> Float[Array, " b"]:

@@ -30,7 +30,7 @@ class Change(nn.Module):
     @nn.compact
     def __call__(self, weights: Tree) -> Tree:
         """Returns a tree of the shapes of `weights`."""
-        flat = traverse_util.flatten_dict(weights, sep=".")
+        flat: dict[str, Any] = traverse_util.flatten_dict(weights, sep=".")
         found = {name: self._of(name, x.shape) for name, x in flat.items()}
         return traverse_util.unflatten_dict(found, sep=".")
 
