@@ -5,22 +5,25 @@
 
 The change of the weights is the part of their difference that --rank keeps. Parameters that only
 the second network has, such as a head for uncertainty, are taken from it. Without --gate the gate
-is drawn: train it by configs/adaptive_flow/gate.py, with OUT as checkpoint.init_from.
+is drawn: train it by configs/adaptive_flow/gate.py, with OUT as checkpoint.init_from. OUT has 16
+bits a parameter.
 """
 
 import argparse
 import dataclasses
 import sys
+from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from daflow_jax import errors, models, pretrained
-from daflow_jax.models import calls
+from daflow_jax import errors, pretrained
 from daflow_jax.models.adaptive_flow import change
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
+from daflow_jax.models.adaptive_flow.gate import Gate
 
 
 def joined(
@@ -41,12 +44,12 @@ def joined(
         raise errors.UserError(wrong[0], "differs between both networks", "Name two of one size")
     trees = [traverse_util.unflatten_dict(x, sep="/") for x in (before, after)]
     if gate is None:
-        abstract = dataclasses.replace(config, flow=models.preset("raft-small"))  # quick to draw
-        drawn = calls.init(models.build(abstract), jax.random.key(0))["params"]["gate"]
+        frames = jnp.zeros((1, 2, 32, 32, 3))
+        drawn = Gate(config.widths).init(jax.random.key(0), frames)["params"]
     else:
         config = dataclasses.replace(config, widths=gate.config.widths)
         drawn = gate.variables["params"]["gate"]
-    params = {"flow": trees[0], "change": dict(change.between(*trees, rank)), "gate": drawn}
+    params = {"flow": trees[0], "change": change.between(*trees, rank), "gate": drawn}
     statistics = {
         name: {"flow": tree} for name, tree in clean.variables.items() if name != "params"
     }
@@ -61,18 +64,15 @@ def main() -> int:
     parser.add_argument("--gate", help="adaptive model whose gate is taken")
     parser.add_argument("--rank", type=int, default=16)
     args = parser.parse_args()
-    names = (args.clean, args.degraded, args.gate)
-    clean, degraded, gate = (
-        pretrained.load(pretrained.resolve(name)) if name else None for name in names
-    )
-    assert clean is not None and degraded is not None
+    clean, degraded = (pretrained.load(pretrained.resolve(x)) for x in (args.clean, args.degraded))
+    gate = pretrained.load(pretrained.resolve(args.gate)) if args.gate else None
     config, variables = joined(clean, degraded, gate, args.rank)
     half = jax.tree.map(lambda x: np.asarray(x, np.float16), variables["params"])
     pretrained.save(
         args.out,
         config,
         {**variables, "params": half},
-        name="raft-adaptive",
+        name=Path(args.out).name,
         defaults=degraded.meta.get("defaults"),
         training={"clean": args.clean, "degraded": args.degraded, "gate": args.gate},
     )

@@ -3,7 +3,7 @@
 The network and the change of its weights are there already (`python -m studies.adaptive`). Run:
     python train.py --config configs/adaptive_flow/gate.py --workdir runs/gate \
         --config.checkpoint.init_from=runs/adaptive
-Time: about 1.4 steps a second on one core.
+Time: 0.6 to 0.9 s a step on one core, measured without single corruptions.
 """
 
 import ml_collections

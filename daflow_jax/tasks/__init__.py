@@ -1,7 +1,7 @@
 """What is learned, by name."""
 
 from daflow_jax.tasks.base import BaseTask, LossOut, Network, Task
-from daflow_jax.tasks.degradation import DegradationTask
+from daflow_jax.tasks.degradation import Degradation
 from daflow_jax.tasks.dense_contrast import DenseContrast
 from daflow_jax.tasks.dora import DoRA
 from daflow_jax.tasks.flow_equivariance import FlowEquivariance
@@ -21,7 +21,7 @@ TASKS: dict[str, type] = {
     "dense_contrast": DenseContrast,
     "dora": DoRA,
     "motion_segmentation": MotionSegmentation,
-    "degradation": DegradationTask,
+    "degradation": Degradation,
 }
 
 

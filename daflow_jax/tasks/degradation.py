@@ -16,7 +16,7 @@ from daflow_jax.tasks.inputs import FRAMES, Batch, Inputs
 
 
 @dataclasses.dataclass(frozen=True)
-class DegradationTask(base.BaseTask):
+class Degradation(base.BaseTask):
     """Trains a network's `degradation` to give `lq` a high logit and `hq` a low one.
 
     Attributes:

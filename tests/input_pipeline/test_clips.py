@@ -101,11 +101,12 @@ def test_grain_reads_degrades_and_batches(root):
     )
 
 
-def test_single_corruptions_leave_points_in_their_place():
+def test_single_corruptions_leave_points_in_their_place(monkeypatch):
     from daflow_jax.degrade import corruptions
     from daflow_jax.input_pipeline import transforms
     from daflow_jax.input_pipeline.settings import DegradeConfig
 
+    monkeypatch.delattr(transforms.pipeline, "sample_recipe")  # nothing comes from the mixture
     frames = np.zeros((2, 64, 64, 3), np.float32)
     frames[:, 16:48, 16:48] = 0.8
     make = transforms.Degrade(DegradeConfig(clean_share=0.0, single_share=1.0), seed=1)

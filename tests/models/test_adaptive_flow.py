@@ -58,7 +58,7 @@ def _with_share(params, logit):
 
 
 def _between(before, after, rank):
-    return jax.tree.map(jnp.asarray, dict(change.between(before, after, rank)))
+    return jax.tree.map(jnp.asarray, change.between(before, after, rank))
 
 
 def test_a_new_network_is_the_inner_one_to_the_bit(network):

@@ -8,7 +8,7 @@ import pytest
 
 from daflow_jax import models
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
-from daflow_jax.tasks.degradation import DegradationTask
+from daflow_jax.tasks.degradation import Degradation
 from tests.models.test_adaptive_flow import TINY
 
 CONFIG = AdaptiveFlowConfig(TINY, widths=(8, 8))
@@ -17,7 +17,7 @@ SIDE = 32
 
 @pytest.fixture(scope="module")
 def parts():
-    task = DegradationTask(models.build(CONFIG), scales=(0.5,))
+    task = Degradation(models.build(CONFIG), scales=(0.5,))
     frames = jnp.zeros((1, 2, SIDE, SIDE, 3))  # the flow network itself is not asked
     return task, task.module.init(jax.random.key(0), frames, method="degradation")["params"]
 

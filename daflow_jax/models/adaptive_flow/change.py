@@ -1,7 +1,6 @@
 """The change of a network's weights, kernels in two factors (Hu et al., LoRA, ICLR 2022)."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -45,7 +44,7 @@ class Change(nn.Module):
         return jnp.matmul(down, up, precision="highest").reshape(shape)
 
 
-def between(before: Tree, after: Tree, rank: int) -> Mapping[str, np.ndarray]:
+def between(before: Tree, after: Tree, rank: int) -> dict[str, np.ndarray]:
     """Returns the parameters of the `Change` that is nearest to `after - before`, float32.
 
     The singular values of a difference are shared evenly by its factors.
