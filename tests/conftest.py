@@ -1,6 +1,5 @@
 """Eight fake CPU devices, quick compilation, and one cache of compiled programs for a run."""
 
-import gc
 import os
 import shutil
 import tempfile
@@ -31,12 +30,6 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 def pytest_configure_node(node):
     """Notes the cache that the workers share (called where xdist starts them)."""
     _CACHES.add(_cache_of(node.workerinput["testrunuid"]))
-
-
-def pytest_collection_finish(session):
-    """What is imported stays: the collector need not look at it again and again."""
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_sessionfinish(session):
