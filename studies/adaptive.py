@@ -1,12 +1,14 @@
-"""An adaptive network from two trainings of one flow network: for clean frames and degraded ones.
+"""An adaptive network from two trainings of one flow network, and a plain network from it.
 
-    python -m studies.adaptive OUT --clean models/raft-sintel --degraded runs/star/export/best \
-        --gate runs/gate/export/best
+    python -m studies.adaptive join OUT --clean models/raft-sintel \
+        --degraded runs/star/export/best --gate runs/gate/export/best
+    python -m studies.adaptive plain OUT --model raft-degraded --share 1
 
 The change of the weights is the part of their difference that --rank keeps. Parameters that only
 the second network has, such as a head for uncertainty, are taken from it. Without --gate the gate
-is drawn: train it by configs/adaptive_flow/gate.py, with OUT as checkpoint.init_from. OUT has 16
-bits a parameter.
+is drawn: train it by configs/adaptive_flow/gate.py, with OUT as checkpoint.init_from. A plain
+network has a share of the change that is always the same: 0 is the network for clean frames, 1 the
+one for degraded frames. OUT has 16 bits a parameter.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from daflow_jax import errors, pretrained
 from daflow_jax.models.adaptive_flow import change
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
 from daflow_jax.models.adaptive_flow.gate import Gate
+from daflow_jax.models.adaptive_flow.model import check_inner
 
 
 def joined(
@@ -34,9 +37,11 @@ def joined(
 ) -> tuple[AdaptiveFlowConfig, dict[str, Any]]:
     """Returns configuration and variables of the adaptive network.
 
-    Raises UserError for two networks of different shapes.
+    Raises UserError for two networks of different shapes, networks that do not refine their flow,
+    and a gate of another family.
     """
     config = AdaptiveFlowConfig(degraded.config, rank=rank)
+    check_inner(config)
     after = traverse_util.flatten_dict(degraded.variables["params"], sep="/")
     before = after | traverse_util.flatten_dict(clean.variables["params"], sep="/")
     wrong = [name for name in before if np.shape(before[name]) != np.shape(after.get(name))]
@@ -47,7 +52,7 @@ def joined(
         frames = jnp.zeros((1, 2, 32, 32, 3))
         drawn = Gate(config.widths).init(jax.random.key(0), frames)["params"]
     else:
-        config = dataclasses.replace(config, widths=gate.config.widths)
+        config = dataclasses.replace(config, widths=_adaptive(gate).widths)
         drawn = gate.variables["params"]["gate"]
     params = {"flow": trees[0], "change": change.between(*trees, rank), "gate": drawn}
     statistics = {
@@ -56,25 +61,85 @@ def joined(
     return config, {"params": params, **statistics}
 
 
-def main() -> int:
+def plain(model: pretrained.LoadedModel, share: float) -> tuple[Any, dict[str, Any]]:
+    """Returns configuration and variables of the inner network with a share of the change added.
+
+    Raises UserError for a model of another family.
+    """
+    config = _adaptive(model)
+    weights = model.variables["params"]["flow"]
+    variables = {"params": model.variables["params"]["change"]}
+    difference = change.Change(config.rank).apply(variables, weights)
+    added = jax.tree.map(lambda w, d: np.asarray(w + share * d), weights, difference)
+    statistics = {name: x["flow"] for name, x in model.variables.items() if name != "params"}
+    return config.flow, {"params": added, **statistics}
+
+
+def _adaptive(model: pretrained.LoadedModel) -> AdaptiveFlowConfig:
+    if not isinstance(model.config, AdaptiveFlowConfig):
+        raise errors.UserError(
+            model.meta["name"], "holds no adaptive flow network", "Name one that does"
+        )
+    return model.config
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns the exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except errors.UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.code
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("out")
-    parser.add_argument("--clean", required=True, help="model, best on clean frames")
-    parser.add_argument("--degraded", required=True, help="the same, finetuned on degraded frames")
-    parser.add_argument("--gate", help="adaptive model whose gate is taken")
-    parser.add_argument("--rank", type=int, default=16)
-    args = parser.parse_args()
-    clean, degraded = (pretrained.load(pretrained.resolve(x)) for x in (args.clean, args.degraded))
-    gate = pretrained.load(pretrained.resolve(args.gate)) if args.gate else None
+    commands = parser.add_subparsers(required=True)
+    join = commands.add_parser("join", help="two trainings become an adaptive network")
+    join.set_defaults(run=_join)
+    join.add_argument("out", type=Path)
+    join.add_argument("--clean", required=True, help="model, best on clean frames")
+    join.add_argument("--degraded", required=True, help="the same, finetuned on degraded frames")
+    join.add_argument("--gate", help="adaptive model whose gate is taken")
+    join.add_argument("--rank", type=int, default=16)
+    one = commands.add_parser("plain", help="an adaptive network becomes its inner one")
+    one.set_defaults(run=_plain)
+    one.add_argument("out", type=Path)
+    one.add_argument("--model", required=True, help="adaptive model")
+    one.add_argument("--share", type=float, default=1.0, help="of the change that is added (1)")
+    return parser
+
+
+def _join(args: argparse.Namespace) -> int:
+    clean, degraded = _load(args.clean), _load(args.degraded)
+    gate = _load(args.gate) if args.gate else None
     config, variables = joined(clean, degraded, gate, args.rank)
+    made = {"clean": args.clean, "degraded": args.degraded, "gate": args.gate}
+    return _save(args.out, config, variables, degraded, made)
+
+
+def _plain(args: argparse.Namespace) -> int:
+    model = _load(args.model)
+    config, variables = plain(model, args.share)
+    return _save(args.out, config, variables, model, {"model": args.model, "share": args.share})
+
+
+def _load(name: str) -> pretrained.LoadedModel:
+    return pretrained.load(pretrained.resolve(name))
+
+
+def _save(out: Path, config: Any, variables: dict, like: pretrained.LoadedModel, made: dict) -> int:
+    if out.exists():
+        raise errors.UserError(out, "exists", "Name a new folder")
     half = jax.tree.map(lambda x: np.asarray(x, np.float16), variables["params"])
     pretrained.save(
-        args.out,
+        out,
         config,
         {**variables, "params": half},
-        name=Path(args.out).name,
-        defaults=degraded.meta.get("defaults"),
-        training={"clean": args.clean, "degraded": args.degraded, "gate": args.gate},
+        name=out.name,
+        defaults=like.meta.get("defaults"),
+        training=made,
     )
     return 0
 

@@ -1,6 +1,6 @@
 """The gate of an adaptive RAFT: how degraded a clip looks. Nothing else is trained.
 
-The network and the change of its weights are there already (`python -m studies.adaptive`). Run:
+The network and the change of its weights are there already (`python -m studies.adaptive join`). Run:
     python train.py --config configs/adaptive_flow/gate.py --workdir runs/gate \
         --config.checkpoint.init_from=runs/adaptive
 Time: 0.6 to 0.9 s a step on one core, measured without single corruptions.
@@ -17,7 +17,7 @@ def get_config():
     config.optimizer = dict(lr=2e-3, schedule="cosine", train="gate")
     config.data = dict(keys=("lq", "hq"), num_workers=1, scene=dict(height=128, width=128))
     config.degrade = dict(
-        min_severity=0.8, codec_share=0.4, single_share=0.4, clean_share=0.0, jitter_share=0.1
+        min_severity=0.8, codec_share=0.4, single_share=0.4, clean_share=0.0, jitter_share=0.0
     )
     config.train = dict(steps=1500, batch_size=8)
     config.checkpoint = dict(every=200)

@@ -70,8 +70,9 @@ _STEPS: dict[str, Callable[..., list[Step]]] = {
     "true_motion_blur": _one("flow_blur", "shutter"),
 }
 NAMES = tuple(_STEPS)
-# those that leave every point in its place and need no flow to be made
-STILL = tuple(name for name in NAMES if name not in ("elastic_transform", "true_motion_blur"))
+# what takes detail everywhere, leaves every point in its place and needs no flow to be made
+_OTHER = ("brightness", "contrast", "saturate", "spatter", "elastic_transform", "true_motion_blur")
+DETAIL = tuple(name for name in NAMES if name not in _OTHER)
 
 
 def steps(name: str, severity: float | int, rng: np.random.Generator) -> tuple[Step, ...]:

@@ -25,6 +25,12 @@ def check_place(place: str, data: settings.DataConfig) -> None:
     if place == "device" and data.name != "synthetic":
         what = "files are" if data.sources else f"{data.name!r} is"
         raise errors.UserError("config.data.source", f"{what} read on the host", 'Set it to "host"')
+    if place == "device" and data.degrade.single_share:
+        rule, remedy = (
+            "is not made on the device",
+            'Leave it out, or set config.data.source to "host"',
+        )
+        raise errors.UserError("config.degrade.single_share", rule, remedy)
 
 
 def training(

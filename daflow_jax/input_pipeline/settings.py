@@ -16,7 +16,7 @@ AUGMENTS = ("none", "dense", "sparse")
 class DegradeConfig:
     """How clean clips are degraded: by the training mixture of `degrade.mixture`, whose mode,
     severities and shares stand here, or by a published pipeline, which has its own. A clip with one
-    corruption alone has one of `degrade.corruptions.STILL`, of severity 1 to 5."""
+    corruption alone has one of `degrade.corruptions.DETAIL`, of severity 2 to 5."""
 
     pipeline: str = "mixture"  # or a name in `degrade.published.PIPELINES`: "realbasicvsr", ...
     mode: str = "clip"  # "clip": one degradation a clip; "frame": a new one for each frame
@@ -36,6 +36,9 @@ class DegradeConfig:
         ranges.check_choice(self, mode=("clip", "frame"))
         if self.pipeline != "mixture":
             published.get(self.pipeline)
+        if self.single_share and (self.pipeline != "mixture" or self.mode == "frame"):
+            rule = "is for clips of the mixture that are degraded alike in all frames"
+            raise UserError("degrade.single_share", rule, "Leave it out")
         if not 0 <= self.min_severity <= self.max_severity <= 7:
             raise UserError(
                 "degrade.min_severity",

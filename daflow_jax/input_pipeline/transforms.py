@@ -81,7 +81,7 @@ class Degrade:
         if c.pipeline != "mixture":
             return pipeline.named(c.pipeline, 0, rng, frames)
         if c.single_share and rng.random() < c.single_share:
-            return pipeline.named(str(rng.choice(corruptions.STILL)), rng.uniform(1, 5), rng)
+            return pipeline.named(str(rng.choice(corruptions.DETAIL)), rng.uniform(2, 5), rng)
         severity = (c.min_severity, c.max_severity)
         return pipeline.sample_recipe(rng, c.mode, severity, frames, c.codec_share)
 

@@ -51,6 +51,8 @@ WRONG = [
     ("data.scene.num_textures", 60000, "config.data.scene.num_textures: 60000 of 512x512"),
     ("degrade.clean_share", 1.5, "config.degrade.clean_share: is 1.5. Use numbers of 0 to 1"),
     ("degrade.mode", 3, "config.degrade.mode: is 3. Use text"),
+    ("degrade", {"single_share": 0.4, "mode": "frame"}, "degrade.single_share: is for clips of"),
+    ("degrade", {"single_share": 0.4, "pipeline": "star"}, "degrade.single_share: is for clips of"),
     ("task", "optical_flow", "config.task: is 'optical_flow', not a section"),
     ("task.name", ["x"], "config.task.name: unknown task"),
     ("task.iters", 2.5, "config.task.iters: is 2.5. Use a whole number"),

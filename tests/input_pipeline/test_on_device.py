@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from daflow_jax import errors
+from daflow_jax.experiment import clip_sources
 from daflow_jax.input_pipeline import on_device, settings
 from daflow_jax.synthetic import host, scene, textures
 from daflow_jax.tasks import inputs
@@ -46,6 +48,12 @@ def test_published_pipeline_makes_the_device_batch():
     clip = np.asarray(batch["lq"][0])
     gap = np.abs(clip - np.asarray(batch["hq"][0])).mean()
     assert 0.01 < gap < 0.3 and not np.array_equal(clip[0], clip[1])
+
+
+def test_what_is_made_on_the_host_alone_is_refused():
+    config = settings.DataConfig(degrade=settings.DegradeConfig(single_share=0.5))
+    with pytest.raises(errors.UserError, match="single_share: is not made on the device"):
+        clip_sources.check_place("device", config)
 
 
 def test_device_form_imports_no_host_package():

@@ -9,7 +9,7 @@ import pytest
 
 from daflow_jax import errors, models
 from daflow_jax.models import calls
-from daflow_jax.models.adaptive_flow import change, entry, gate
+from daflow_jax.models.adaptive_flow import change, gate
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
 from daflow_jax.models.raft.config import RAFTConfig
 
@@ -120,4 +120,4 @@ def test_every_clip_of_a_batch_has_a_share_of_its_own(network):
 def test_a_network_that_does_not_refine_is_refused():
     config = dataclasses.replace(CONFIG, flow=models.preset("pwcnet"))
     with pytest.raises(errors.UserError, match="a pwcnet network is no flow network that refines"):
-        entry.check_call(config, {})
+        calls.abstract_variables(config)

@@ -1,9 +1,5 @@
 """Flow networks that adapt to degraded frames in the registry."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from daflow_jax import errors
 from daflow_jax.models.adaptive_flow.config import VARIANTS, AdaptiveFlowConfig
 from daflow_jax.models.entry import Entry, Example, clip_example
 from daflow_jax.models.raft.entry import ITERS
@@ -19,17 +15,6 @@ def trainable(config: AdaptiveFlowConfig) -> dict[str, tuple[str, ...]]:
     return {name: (f"{name}/.*",) for name in ("gate", "change")}
 
 
-def check_call(config: AdaptiveFlowConfig, options: Mapping[str, Any]) -> None:
-    """Raises UserError for an inner network that does not refine a flow, or draws numbers."""
-    del options
-    from daflow_jax.models import registry
-
-    inner = registry.entry_of(config.flow)
-    if not inner.refines or inner.streams:
-        rule = f"a {inner.family} network is no flow network that refines without random numbers"
-        raise errors.UserError("flow", rule, "Name one such as raft, raft-small or sea-raft-s")
-
-
 ADAPTIVE_FLOW = Entry(
     family="adaptive_flow",
     kind="flow",
@@ -39,6 +24,5 @@ ADAPTIVE_FLOW = Entry(
     example=example,
     call_options=(ITERS,),
     refines=True,
-    check_call=check_call,
     trainable=trainable,
 )

@@ -13,11 +13,20 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from daflow_jax import errors
 from daflow_jax.models import registry
 from daflow_jax.models.adaptive_flow.change import Change
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
 from daflow_jax.models.adaptive_flow.gate import Gate
 from daflow_jax.models.outputs import FlowOutput
+
+
+def check_inner(config: AdaptiveFlowConfig) -> None:
+    """Raises UserError for an inner network that does not refine a flow, or draws numbers."""
+    inner = registry.entry_of(config.flow)
+    if not inner.refines or inner.streams:
+        rule = f"a {inner.family} network is no flow network that refines without random numbers"
+        raise errors.UserError("flow", rule, "Name one such as raft, raft-small or sea-raft-s")
 
 
 class AdaptiveFlow(nn.Module):
@@ -29,6 +38,7 @@ class AdaptiveFlow(nn.Module):
 
     def setup(self):
         c = self.config
+        check_inner(c)
         self.flow = registry.build(c.flow, self.dtype, self.param_dtype)
         self.change = Change(c.rank, self.param_dtype)
         self.gate = Gate(c.widths, self.dtype, self.param_dtype)
