@@ -1,6 +1,6 @@
 """The gate of an adaptive RAFT: how degraded a clip looks. Nothing else is trained.
 
-The network and the change of its weights are there already (`python -m studies.adaptive join`). Run:
+The network and the change of its weights are there already (`studies.adaptive join`). Run:
     python train.py --config configs/adaptive_flow/gate.py --workdir runs/gate \
         --config.checkpoint.init_from=runs/adaptive
 Time: 0.6 to 0.9 s a step on one core, measured without single corruptions.
