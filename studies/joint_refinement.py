@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=1500, help="of every arm (1500)")
     parser.add_argument("--batch", type=int, default=2, help="clips (2)")
     parser.add_argument("--clips", type=int, default=48, help="of the test (48)")
+    share = arms.SCENE["max_motion"]
+    text = f"largest motion, as a share of the side ({share:g})"
+    parser.add_argument("--motion", type=float, default=share, metavar="SHARE", help=text)
     parser.add_argument("--docs", type=Path, help="write the page here as well (.md)")
     return parser
 
@@ -78,7 +81,8 @@ def measured(args: argparse.Namespace, arm: str, seed: int) -> dict:
 
     print(f"{folder.name}: measuring", flush=True)
     found = measure.measure(f"{CONFIG}:{arm}", overrides, folder)
-    spent = {"arm": arm, "seed": seed, "steps": args.steps, "cpu_seconds": round(seconds, 1)}
+    spent = {"arm": arm, "seed": seed, "steps": args.steps, "motion": args.motion}
+    spent["cpu_seconds"] = round(seconds, 1)
     atomic.write_text(file, json.dumps({**spent, **found}, indent=1) + "\n")
     return found
 
@@ -90,6 +94,7 @@ def _overrides(args: argparse.Namespace, seed: int) -> list[str]:
         f"--config.train.steps={args.steps}",
         f"--config.train.batch_size={args.batch}",
         f"--config.eval.batches={batches}",
+        f"--config.data.scene.max_motion={args.motion}",
     ]
 
 
