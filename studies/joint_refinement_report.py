@@ -93,15 +93,16 @@ def page(record: dict[str, Any]) -> str:
     listed = [run for found in runs.values() for run in found]
     steps = sorted({run["steps"] for run in listed})
     seeds = sorted({run["seed"] for run in listed})
-    motions = sorted({run.get("motion", arms.SCENE["max_motion"]) for run in listed})
+    motions = sorted({64 * run.get("motion", arms.SCENE["max_motion"]) for run in listed})
+    motion = " or ".join(f"{pixels:.0f}" for pixels in motions)
     held = [[name, *_verdict(found)] for name, found in record["checks"].items()]
     return f"""# Joint refinement of flow and features: the claim, measured
 
 Written by `python -m studies.joint_refinement`. JFFRA nano ({" or ".join(map(str, steps))} steps,
 seeds {", ".join(map(str, seeds))}) on generated clips of 64 x 64 pixels with white noise of
-{arms.SIGMA:g} grey levels; largest motion {" or ".join(f"{64 * x:.0f}" for x in motions)} px a frame;
-the start flow is OpenCV's DIS on the noisy frames. All arms have the same parameters and see the
-same clips; flow heads learn at an eighth of the rate. Values are means
+{arms.SIGMA:g} grey levels; largest motion {motion} pixels a frame; the start flow is OpenCV's DIS
+on the noisy frames. All arms have the same parameters and see the same clips; flow heads learn at
+an eighth of the rate. Values are means
 over seeds, +- half of their range.
 
 {_table(runs, arms.ARMS, ("psnr", "psnr_moving", "epe_start", "epe_4", "epe_2", "epe_1"))}
