@@ -12,7 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests import xla
+from daflow_jax import pretrained
+from tests import shipped, xla
 from tests.train import launcher
 
 ROOT = launcher.ROOT
@@ -56,7 +57,7 @@ TRAININGS = {  # file: (processes, changed flags)
         + [flag for flag in sizes("backbone.dit.") if "remat" not in flag],
     ),
 }
-TEACHER = "raft-degraded"  # ships with the package: for both published RAFTs
+TEACHER = pretrained.DEFAULT_MODEL  # and the RAFT in it, for both published RAFTs
 
 
 def python(words: list[str]) -> int:
@@ -100,7 +101,8 @@ def _convert(words: list[str]) -> int:
         export = ["export", "--model", TEACHER, "--format", "folder", "--out", folder]
         return subprocess.run([DAFLOW, *export], env=_environment()).returncode
     here = Path(file).parent / "torchvision"
-    export = ["export", "--model", TEACHER, "--format", "torchvision", "--out", str(here)]
+    raft = str(shipped.plain_raft(here.with_name("raft")))
+    export = ["export", "--model", raft, "--format", "torchvision", "--out", str(here)]
     subprocess.run([DAFLOW, *export], env=_environment(), check=True)
     (made,) = here.glob("*.safetensors")
     convert = ["convert", "weights", str(made), folder]

@@ -4,13 +4,12 @@ import runpy
 
 import pytest
 
-from daflow_jax import cli, pretrained
+from daflow_jax import cli
 from daflow_jax.io import storage
-from tests import tiny
+from tests import shipped, tiny
 
-LARGE = str(pretrained.resolve("raft-degraded"))
 FORMATS = {  # words, the file that a second export finds
-    "torchvision": (["--model", LARGE], "load_example.py"),
+    "torchvision": (["--model", "LARGE"], "load_example.py"),
     "folder": (["--model", "TINY", "--dtype", "float16"], "config.json"),
     "stablehlo": (["--model", "TINY", "--size", "128x128", "--iters", "1"], "signature.json"),
     "onnx": (["--model", "TINY", "--size", "128x128", "--iters", "1"], "signature.json"),
@@ -25,8 +24,9 @@ def test_an_export_there_is_the_one_here(name, bucket, tmp_path, monkeypatch, ca
         pytest.importorskip("onnxruntime")
     monkeypatch.setenv("DAFLOW_CACHE", str(tmp_path / "cache"))
     words, last = FORMATS[name]
-    model = str(tiny.save(tmp_path / "tiny"))
-    words = ["export", "--format", name, *(model if w == "TINY" else w for w in words)]
+    made = {"TINY": tiny.save, "LARGE": shipped.plain_raft}
+    words = [str(made[word](tmp_path / "model")) if word in made else word for word in words]
+    words = ["export", "--format", name, *words]
     here, there = tmp_path / "out", f"{bucket}/out"
     for out in (str(here), there):
         assert cli.main([*words, "--out", out, "--quiet"]) == 0

@@ -14,7 +14,7 @@ from daflow_jax.io import array_record, storage
 from daflow_jax.synthetic import scene
 from tests import trees
 
-MODEL = str(pretrained.resolve("raft-degraded"))
+MODEL = str(pretrained.resolve(pretrained.DEFAULT_MODEL))
 
 
 @pytest.fixture(autouse=True)
