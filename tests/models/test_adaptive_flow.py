@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from daflow_jax import errors, models
-from daflow_jax.models import calls
+from daflow_jax.models import calls, taps
 from daflow_jax.models.adaptive_flow import change, gate
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
 from daflow_jax.models.raft.config import RAFTConfig
@@ -115,6 +115,28 @@ def test_every_clip_of_a_batch_has_a_share_of_its_own(network):
         alone = apply(frames[here], start[here])
         np.testing.assert_allclose(together.flows[:, here], alone.flows, atol=1e-5)
         np.testing.assert_allclose(together.low[here], alone.low, atol=1e-5)
+
+
+def test_it_lends_the_features_of_the_weights_in_use(network):
+    module, params, frames, plain, other = network
+    params = {**params, "change": _between(params["flow"], other, CONFIG.rank)}
+    source, names = taps.chosen(CONFIG, ["fnet"])
+    clip, blocks = frames[0], tuple(block for block, _ in names)
+    build = taps.source_of(TINY).build(TINY, blocks, 1, 0)
+    found = source.build(CONFIG, blocks, 1, 0)
+
+    def lent(logit):
+        variables = {"params": _with_share(params, logit)}
+        return found(variables, jax.random.key(0), clip)["fnet", taps.MAP][0]
+
+    def own(weights):
+        return build({"params": weights}, jax.random.key(0), clip)["fnet", taps.MAP][0]
+
+    np.testing.assert_array_equal(lent(-200), own(params["flow"]))
+    changed = change.Change(CONFIG.rank).apply({"params": params["change"]}, params["flow"])
+    wanted = own(jax.tree.map(jnp.add, params["flow"], changed))
+    np.testing.assert_allclose(lent(40), wanted, rtol=1e-4, atol=1e-4)
+    assert np.abs(wanted - own(params["flow"])).max() > 0.01
 
 
 def test_a_network_that_does_not_refine_is_refused():

@@ -25,4 +25,5 @@ ADAPTIVE_FLOW = Entry(
     call_options=(ITERS,),
     refines=True,
     trainable=trainable,
+    taps="daflow_jax.models.adaptive_flow.taps:TAPS",
 )

@@ -47,6 +47,12 @@ class AdaptiveFlow(nn.Module):
         """Returns the logit of how likely each clip is degraded; frames in [0, 1]."""
         return self.gate(frames)
 
+    def adapted(self, frames: Float[Array, "1 f h w 3"]) -> dict[str, Any]:
+        """Returns the variables of the inner network for one clip; frames in [0, 1]."""
+        (share,) = jax.nn.sigmoid(self.degradation(frames))
+        variables = self.flow.variables
+        return _moved(variables, self.change(variables["params"]), share)
+
     def __call__(
         self,
         frames: Float[Array, "b f h w 3"],
@@ -66,17 +72,15 @@ class AdaptiveFlow(nn.Module):
         share = jax.nn.sigmoid(self.degradation(frames))
         if self.is_initializing():
             self.flow(frames, iters)
-        variables = self.flow.variables
-        weights = variables["params"]
-        difference, module = self.change(weights), self.flow.clone(parent=None)
+        variables, module = self.flow.variables, self.flow.clone(parent=None)
+        difference = self.change(variables["params"])
         starts = () if init_flow is None else (init_flow,)
 
         def flow_of(clip: tuple[Array, ...]) -> FlowOutput:
             share, frames, *start = clip
             options: dict[str, Any] = {"init_flow": start[0][None]} if start else {}
-            params = jax.tree.map(lambda w, d: (w + share * d).astype(w.dtype), weights, difference)
             return module.apply(
-                {**variables, "params": params},
+                _moved(variables, difference, share),
                 frames[None],
                 iters,
                 all_iterations=all_iterations,
@@ -87,6 +91,13 @@ class AdaptiveFlow(nn.Module):
         if len(frames) == 1:
             return flow_of(jax.tree.map(lambda x: x[0], clips))
         return _joined(jax.lax.map(flow_of, clips))
+
+
+def _moved(variables: Any, difference: Any, share: Float[Array, ""]) -> dict[str, Any]:
+    """Returns the variables after a share of the difference is added to their parameters."""
+    weights = variables["params"]
+    moved = jax.tree.map(lambda w, d: (w + share * d).astype(w.dtype), weights, difference)
+    return {**variables, "params": moved}
 
 
 def _joined(out: FlowOutput) -> FlowOutput:
