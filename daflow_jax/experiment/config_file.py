@@ -129,7 +129,8 @@ def _overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _override(config: Any, path: str, text: str) -> None:
-    """Sets one field; the text is Python's notation unless the field holds text."""
+    """Sets one field; the text is Python's notation unless the field holds text. The name of a
+    network may stand for a network."""
     *parents, last = path.split(".")
     node, seen = config, "config"
     for name in (*parents, last):
@@ -137,6 +138,11 @@ def _override(config: Any, path: str, text: str) -> None:
         if name not in known:
             raise errors.UserError(f"--{seen}.{name}", "unknown field", errors.nearest(name, known))
         owner, node, seen = node, node[name], f"{seen}.{name}"
+    if parents and parents[0] in ("model", "networks") and hasattr(node, "keys"):
+        if text in models.PRESETS:  # another network in the place of this one
+            with owner.ignore_type():
+                owner[last] = text
+            return
     try:
         owner[last] = text if isinstance(node, str) else ast.literal_eval(text)
     except (TypeError, ValueError, SyntaxError, MemoryError, RecursionError) as error:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from daflow_jax import errors, experiment
+from daflow_jax import errors, experiment, models
 from daflow_jax.experiment import config_file
 
 GOOD = {
@@ -115,3 +115,15 @@ def test_a_file_may_return_a_plain_dict(tmp_path):
     for text in ("(" * 500, "None)", "[" * 9999):
         with pytest.raises(errors.UserError, match="is not of type int"):
             config_file.read(str(tmp_path / "x.py"), [f"--config.train.steps={text}"])
+
+
+def test_the_name_of_a_network_may_replace_one_inside_of_another(tmp_path):
+    model = {"name": "raft-adaptive", "rank": 4}
+    (tmp_path / "x.py").write_text(f"def get_config():\n    return {{'model': {model}}}")
+    file = str(tmp_path / "x.py")
+    made = config_file.read(file, ["--config.model.flow=sea-raft-s"]).model
+    assert (made.flow, made.rank) == ("sea-raft-s", 4)
+    found = models.preset(**made.to_dict() | {"name": "raft-adaptive"})
+    assert models.entry_of(found.flow).family == "sea_raft"
+    with pytest.raises(errors.UserError, match="--config.model.flow=sea-raft: is not of type"):
+        config_file.read(file, ["--config.model.flow=sea-raft"])
