@@ -67,9 +67,9 @@ def plain(model: pretrained.LoadedModel, share: float) -> tuple[Any, dict[str, A
     Raises UserError for a model of another family.
     """
     config = _adaptive(model)
-    weights = model.variables["params"]["flow"]
-    variables = {"params": model.variables["params"]["change"]}
-    difference = change.Change(config.rank).apply(variables, weights)
+    params = jax.tree.map(jnp.float32, model.variables["params"])
+    weights = params["flow"]
+    difference = change.Change(config.rank).apply({"params": params["change"]}, weights)
     added = jax.tree.map(lambda w, d: np.asarray(w + share * d), weights, difference)
     statistics = {name: x["flow"] for name, x in model.variables.items() if name != "params"}
     return config.flow, {"params": added, **statistics}

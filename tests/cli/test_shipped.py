@@ -30,7 +30,7 @@ def test_shipped_model_keeps_its_bounds(pairs):
 def test_a_broken_model_misses_the_bounds(daflow, pairs, tmp_path):
     found = pretrained.load(pretrained.resolve(SHIPPED))
     flat = pretrained.flatten(found.variables)
-    name = "params/update/flow_head/conv2/kernel"
+    name = "params/flow/update/flow_head/conv2/kernel"
     flat[name] = np.asarray(flat[name])[..., ::-1]  # x and y exchanged
     layout = {key: (value.dtype, value.shape) for key, value in flat.items()}
     pretrained.write(tmp_path / "broken", found.config, layout, flat.items(), name="broken")
