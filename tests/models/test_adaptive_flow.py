@@ -117,6 +117,17 @@ def test_every_clip_of_a_batch_has_a_share_of_its_own(network):
         np.testing.assert_allclose(together.low[here], alone.low, atol=1e-5)
 
 
+def test_weights_of_16_bits_are_moved_in_32(network):
+    _, params, frames, _, other = network
+    params = {**params, "change": _between(params["flow"], other, CONFIG.rank)}
+    half = jax.tree.map(lambda x: x.astype(jnp.float16), _with_share(params, -4))
+    module, whole = models.build(CONFIG), jax.tree.map(jnp.float32, half)
+    ours, wanted = (
+        module.apply({"params": p}, frames[:1], method="adapted")["params"] for p in (half, whole)
+    )
+    jax.tree.map(np.testing.assert_array_equal, ours, wanted)
+
+
 def test_it_lends_the_features_of_the_weights_in_use(network):
     module, params, frames, plain, other = network
     params = {**params, "change": _between(params["flow"], other, CONFIG.rank)}

@@ -41,7 +41,9 @@ class Change(nn.Module):
         normal = nn.initializers.normal(rows**-0.5)
         down = self.param(name + DOWN, normal, (rows, self.rank), self.param_dtype)
         up = self.param(name + UP, zeros, (self.rank, columns), self.param_dtype)
-        return jnp.matmul(down, up, precision="highest").reshape(shape)
+        wide = jnp.promote_types(down.dtype, jnp.float32)  # factors of 16 bits are only stored so
+        product = jnp.matmul(down.astype(wide), up.astype(wide), precision="highest")
+        return product.reshape(shape)
 
 
 def between(before: Tree, after: Tree, rank: int) -> dict[str, np.ndarray]:

@@ -94,9 +94,11 @@ class AdaptiveFlow(nn.Module):
 
 
 def _moved(variables: Any, difference: Any, share: Float[Array, ""]) -> dict[str, Any]:
-    """Returns the variables after a share of the difference is added to their parameters."""
-    weights = variables["params"]
-    moved = jax.tree.map(lambda w, d: (w + share * d).astype(w.dtype), weights, difference)
+    """Returns the variables after a share of the difference is added to their parameters.
+
+    They have 32 bits or more, so that what a small share adds to weights of 16 bits is not lost.
+    """
+    moved = jax.tree.map(lambda w, d: w + share * d, variables["params"], difference)
     return {**variables, "params": moved}
 
 
