@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from daflow_jax import errors, models
+from daflow_jax import errors, models, pretrained
 from daflow_jax.models import calls, taps
 from daflow_jax.models.adaptive_flow import change, gate
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
 from daflow_jax.models.raft.config import RAFTConfig
+from studies import adaptive
 
 TINY = RAFTConfig(
     small=True, widths=(8, 8, 8, 8), features=16, hidden=8, context=8, levels=2, radius=1
@@ -79,6 +80,20 @@ def test_the_flow_is_that_of_weights_between_two_networks(network, logit, share)
     inner = _flow(plain, weights, frames[:1])
     np.testing.assert_allclose(out.flows, inner.flows, atol=2e-5)
     np.testing.assert_allclose(out.low, inner.low, atol=2e-5)
+
+
+@pytest.mark.parametrize(("logit", "share"), [(-200, 0.0), (0, 0.5)])
+def test_a_plain_network_can_be_taken_out(network, logit, share):
+    module, params, frames, plain, other = network
+    params = {**params, "change": _between(params["flow"], other, CONFIG.rank)}
+    loaded = pretrained.LoadedModel(CONFIG, {"params": params}, {"name": "it"})
+    config, variables = adaptive.plain(loaded, share)
+    assert config == TINY
+    out = _flow(module, _with_share(params, logit), frames[:1])
+    taken = _flow(plain, variables["params"], frames[:1])
+    np.testing.assert_allclose(taken.flows, out.flows, atol=2e-5)
+    with pytest.raises(errors.UserError, match="it: holds no adaptive flow network"):
+        adaptive.plain(pretrained.LoadedModel(TINY, variables, {"name": "it"}), share)
 
 
 def test_factors_are_the_nearest_of_their_rank(network):
