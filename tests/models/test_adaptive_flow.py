@@ -12,6 +12,7 @@ from daflow_jax.models import calls, taps
 from daflow_jax.models.adaptive_flow import change, gate
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
 from daflow_jax.models.raft.config import RAFTConfig
+from daflow_jax.sharding import mesh as meshes
 from studies import adaptive
 
 TINY = RAFTConfig(
@@ -130,6 +131,41 @@ def test_every_clip_of_a_batch_has_a_share_of_its_own(network):
         alone = apply(frames[here], start[here])
         np.testing.assert_allclose(together.flows[:, here], alone.flows, atol=1e-5)
         np.testing.assert_allclose(together.low[here], alone.low, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def spread(network):
+    """Returns the flow of a batch, its parameters, its clips on four devices, and their mesh."""
+    module, params, frames, _, other = network
+    params = {**params, "change": _between(params["flow"], other, CONFIG.rank)}
+    frames = jnp.concatenate([frames[:2], 0.3 * frames[:2]])
+    mesh = meshes.make_mesh({"data": 2, "fsdp": 2}, jax.devices()[:4])
+    placed = jax.device_put(frames, jax.NamedSharding(mesh, jax.P(("data", "fsdp"))))
+    run = jax.jit(lambda params, x: module.apply({"params": params}, x, iters=1).flows)
+    return run, params, placed, mesh
+
+
+def test_each_device_takes_its_clips_and_finds_the_same_flow(spread):
+    run, params, frames, mesh = spread
+    with jax.set_mesh(mesh):
+        program = run.lower(params, frames).compile()
+    assert "all-gather" not in program.as_text()  # nobody computes the clips of others
+    flows = program(params, frames)
+    assert flows.sharding.spec[1] == ("data", "fsdp")
+    for number, clip in enumerate(np.asarray(frames)):
+        alone = run(params, clip[None])[:, 0]
+        np.testing.assert_allclose(flows[:, number], alone, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_gradient_over_devices_is_that_of_all_clips(spread):
+    run, params, frames, mesh = spread
+    slope = jax.jit(jax.grad(lambda params, x: (run(params, x) ** 2).mean()))
+    with jax.set_mesh(mesh):
+        together = slope(params, frames)["change"]["fnet.conv1.kernel.up"]
+    each = [slope(params, x[None])["change"]["fnet.conv1.kernel.up"] for x in np.asarray(frames)]
+    np.testing.assert_allclose(together, sum(each) / 4, rtol=1e-3, atol=1e-7)
+    assert np.abs(together).max() > 1e-5
 
 
 def test_weights_of_16_bits_are_moved_in_32(network):

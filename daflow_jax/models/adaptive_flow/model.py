@@ -5,11 +5,13 @@ Interpolation, CVPR 2019; Wortsman et al., CVPR 2022). Here the share is found f
 every size at which it is looked at: clean frames have the flow of the weights for clean frames.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -19,6 +21,7 @@ from daflow_jax.models.adaptive_flow.change import Change
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
 from daflow_jax.models.adaptive_flow.gate import Gate
 from daflow_jax.models.outputs import FlowOutput
+from daflow_jax.sharding import axes
 
 
 def check_inner(config: AdaptiveFlowConfig) -> None:
@@ -76,7 +79,7 @@ class AdaptiveFlow(nn.Module):
         difference = self.change(variables["params"])
         starts = () if init_flow is None else (init_flow,)
 
-        def flow_of(clip: tuple[Array, ...]) -> FlowOutput:
+        def flow_of(variables: Any, difference: Any, clip: tuple[Array, ...]) -> FlowOutput:
             share, frames, *start = clip
             options: dict[str, Any] = {"init_flow": start[0][None]} if start else {}
             return module.apply(
@@ -89,8 +92,27 @@ class AdaptiveFlow(nn.Module):
 
         clips = (share, frames, *starts)
         if len(frames) == 1:
-            return flow_of(jax.tree.map(lambda x: x[0], clips))
-        return _joined(jax.lax.map(flow_of, clips))
+            return flow_of(variables, difference, jax.tree.map(lambda x: x[0], clips))
+        return _one_by_one(flow_of, variables, difference, clips)
+
+
+def _one_by_one(
+    flow_of: Callable[..., FlowOutput], variables: Any, difference: Any, clips: tuple[Array, ...]
+) -> FlowOutput:
+    """Returns the flow of a batch, clip after clip; each device of the ambient mesh takes its own
+    share of the clips."""
+
+    def run(variables, difference, clips):
+        return _joined(jax.lax.map(lambda clip: flow_of(variables, difference, clip), clips))
+
+    (split,) = axes.spec(clips[0].shape, ("batch",))
+    if split is None:
+        return run(variables, difference, clips)
+    whole, rows, columns = PartitionSpec(), PartitionSpec(split), PartitionSpec(None, split)
+    shapes = jax.eval_shape(run, variables, difference, clips)
+    places = FlowOutput(columns, rows, None if shapes.info is None else columns)
+    sharded = jax.shard_map(run, in_specs=(whole, whole, rows), out_specs=places, check_vma=False)
+    return sharded(variables, difference, clips)
 
 
 def _moved(variables: Any, difference: Any, share: Float[Array, ""]) -> dict[str, Any]:
