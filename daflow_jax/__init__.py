@@ -1,7 +1,7 @@
 """DA-Flow in JAX: optical flow that holds on degraded video.
 
 >>> import daflow_jax as daflow
->>> model = daflow.load(daflow.DEFAULT_MODEL)  # RAFT finetuned on degraded video
+>>> model = daflow.load(daflow.DEFAULT_MODEL)  # a RAFT that adapts to degraded frames
 >>> flow = model(frames)  # (T, H, W, 3) -> float32 (T-1, H, W, 2), pixels (dx right, dy down)
 """
 

@@ -1,7 +1,7 @@
 """An adaptive network from two trainings of one flow network, and a plain network from it.
 
     python -m studies.adaptive join OUT --clean models/raft-sintel \
-        --degraded runs/star/export/best --gate runs/gate/export/best
+        --degraded runs/star_large/export/best --gate runs/gate/export/best
     python -m studies.adaptive plain OUT --model raft-degraded --share 1
 
 The change of the weights is the part of their difference that --rank keeps. Parameters that only

@@ -3,7 +3,7 @@
 The network and the change of its weights are there already (`studies.adaptive join`). Run:
     python train.py --config configs/adaptive_flow/gate.py --workdir runs/gate \
         --config.checkpoint.init_from=runs/adaptive
-Time: 0.6 to 0.9 s a step on one core, measured without single corruptions.
+Time: 0.5 to 1 s a step on one core.
 """
 
 import ml_collections

@@ -12,7 +12,7 @@ def get_config():
     """Returns the configuration."""
     config = denoise.get_config()
     config.task = dict(name="video_restoration", degradation="bi", crop=64, temporal=0.2)
-    config.model = dict(name="jffra-x4")
+    config.model = dict(name="jffra-x4", start="raft-adaptive")
     config.data.sources = (dict(kind="built", path="built/reds", split="train"),)
     config.data.scene.update(height=704, width=1280)
     return config

@@ -6,7 +6,8 @@ size first, where blur, noise and fast motion are small, and the whole size star
 both learn (`task.scales`). Growth up to 0.3 a frame is that of roads seen from a car. Run:
     python train.py --config configs/raft/star_large.py --workdir runs/star_large \
         --config.checkpoint.init_from=models/raft-sintel
-Time: 4 s a step on two cores. The shipped raft-degraded was made so in stages; its card lists them.
+Time: 4 s a step on two cores. The change in the shipped raft-degraded is from such stages; its
+card lists them.
 """
 
 import ml_collections

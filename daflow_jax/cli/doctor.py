@@ -141,7 +141,8 @@ def licences() -> dict[str, str]:
             classifiers[0] if classifiers else meta.get("license")
         )
         found[name] = str(text or "not stated").splitlines()[0].split(" :: ")[-1][:60]
-    found["RAFT weights (if converted)"] = "BSD-3-Clause, Princeton Vision & Learning Lab"
+    found["RAFT's code"] = "BSD-3-Clause, Princeton Vision & Learning Lab"
+    found["RAFT weights (in raft-degraded, or converted)"] = "none stated; see NOTICE"
     found["SD3.5 and DiT4SR weights (if converted)"] = (
         "their own terms; see: daflow convert weights --help"
     )

@@ -69,7 +69,7 @@ def _written(model: str | Path, config: Any, library: str) -> tuple[Written, dic
     sizes = ", ".join(name for architecture in fitting for name in architecture.presets)
     rule = f"is a {entry.family} of a size that {library} does not have"
     if not fitting:
-        rule = f"is a {entry.family}, which {library} does not have"
+        rule = f"is of family {entry.family}, which {library} does not have"
     raise errors.UserError(model, rule, f"It has: {sizes}" if sizes else "Use --format stablehlo")
 
 

@@ -115,6 +115,26 @@ def test_factors_are_the_nearest_of_their_rank(network):
     )
 
 
+def test_the_flow_of_a_pair_does_not_depend_on_its_company(network):
+    module, params, frames, _, other = network
+    variables = {"params": {**params, "change": _between(params["flow"], other, CONFIG.rank)}}
+    clip = jnp.concatenate([frames[0], 0.1 * frames[1]])[None]  # dark frames follow
+    apply = jax.jit(lambda frames, start: module.apply(variables, frames, init_flow=start, iters=2))
+    start = 0.1 * jax.random.normal(jax.random.key(3), (1, 3, 16, 16, 2))
+    together = apply(clip, start)
+    assert together.flows.shape == (1, 1, 3, 128, 128, 2)
+    shares = jax.nn.sigmoid(
+        jnp.array(
+            [module.apply(variables, clip[:, k : k + 2], method="degradation")[0] for k in range(3)]
+        )
+    )
+    assert np.ptp(shares) > 1e-4
+    for k in range(3):
+        alone = apply(clip[:, k : k + 2], start[:, k : k + 1])
+        np.testing.assert_allclose(together.flows[:, :, k], alone.flows[:, :, 0], atol=1e-5)
+        np.testing.assert_allclose(together.low[:, k], alone.low[:, 0], atol=1e-5)
+
+
 def test_every_clip_of_a_batch_has_a_share_of_its_own(network):
     module, params, frames, _, other = network
     params = {**params, "change": _between(params["flow"], other, CONFIG.rank)}

@@ -15,8 +15,8 @@ class AdaptiveFlowConfig(FlowSizes):
 
     Attributes:
         flow: configuration of a flow network that refines its flow ("raft").
-        rank: of the change of each kernel, as a matrix of outputs by everything else; what is
-            smaller than its factors would be has a change of its own size.
+        rank: of the two factors that each kernel's change is stored as; a weight that factors would
+            not make smaller keeps its whole change.
         widths: channels of the gate's convolutions; each but the first halves the size.
     """
 

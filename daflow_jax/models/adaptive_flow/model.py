@@ -1,8 +1,9 @@
 """One flow network whose weights move from those for clean frames towards those for degraded ones.
 
 Weights of networks that were finetuned from one another can be averaged (Wang et al., Deep Network
-Interpolation, CVPR 2019; Wortsman et al., CVPR 2022). Here the share is found for every clip, at
-every size at which it is looked at: clean frames have the flow of the weights for clean frames.
+Interpolation, CVPR 2019; Wortsman et al., CVPR 2022). Here the share is found for every pair of
+frames, at every size at which it is looked at: clean frames get nearly the weights for clean
+frames, as far as the gate knows them.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from einops import rearrange
 from jax.sharding import PartitionSpec
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
@@ -65,23 +67,22 @@ class AdaptiveFlow(nn.Module):
         train: bool = False,
         all_iterations: bool = False,
     ) -> FlowOutput:
-        """Returns flow k -> k+1 for every pair of neighbours, clip by clip.
+        """Returns flow k -> k+1 for every pair of neighbours, each by the weights that it asks for,
+        so that the flow of a pair does not depend on what it is computed with.
 
         Args:
             frames, iters, init_flow, all_iterations: as in the inner network.
             train: without effect: statistics of batch norms stay as they are.
         """
         del train
-        share = jax.nn.sigmoid(self.degradation(frames))
         if self.is_initializing():
             self.flow(frames, iters)
         variables, module = self.flow.variables, self.flow.clone(parent=None)
         difference = self.change(variables["params"])
-        starts = () if init_flow is None else (init_flow,)
 
-        def flow_of(variables: Any, difference: Any, clip: tuple[Array, ...]) -> FlowOutput:
-            share, frames, *start = clip
-            options: dict[str, Any] = {"init_flow": start[0][None]} if start else {}
+        def flow_of(variables: Any, difference: Any, pair: tuple[Array, ...]) -> FlowOutput:
+            share, frames, *start = pair
+            options: dict[str, Any] = {"init_flow": start[0][None, None]} if start else {}
             return module.apply(
                 _moved(variables, difference, share),
                 frames[None],
@@ -90,29 +91,46 @@ class AdaptiveFlow(nn.Module):
                 **options,
             )
 
-        clips = (share, frames, *starts)
-        if len(frames) == 1:
-            return flow_of(variables, difference, jax.tree.map(lambda x: x[0], clips))
-        return _one_by_one(flow_of, variables, difference, clips)
+        starts = () if init_flow is None else (init_flow,)
+        clips = (self._shares(frames), jnp.stack([frames[:, :-1], frames[:, 1:]], 2), *starts)
+        pairs = jax.tree.map(lambda x: rearrange(x, "b q ... -> (b q) ..."), clips)
+        if len(pairs[0]) == 1:
+            return flow_of(variables, difference, jax.tree.map(lambda x: x[0], pairs))
+        out = _one_by_one(flow_of, variables, difference, pairs)
+        return _in_clips(out, len(frames))
+
+    def _shares(self, frames: Float[Array, "b f h w 3"]) -> Float[Array, "b q"]:
+        """Returns how much of the change each pair of neighbours is given."""
+        alone = rearrange(frames, "b f h w c -> (b f) 1 h w c")
+        logits = rearrange(self.degradation(alone), "(b f) -> b f", b=len(frames))
+        return jax.nn.sigmoid((logits[:, :-1] + logits[:, 1:]) / 2)
 
 
 def _one_by_one(
-    flow_of: Callable[..., FlowOutput], variables: Any, difference: Any, clips: tuple[Array, ...]
+    flow_of: Callable[..., FlowOutput], variables: Any, difference: Any, pairs: tuple[Array, ...]
 ) -> FlowOutput:
-    """Returns the flow of a batch, clip after clip; each device of the ambient mesh takes its own
-    share of the clips."""
+    """Returns the outputs (n, ...) of n pairs, one after the other; each device of the ambient mesh
+    takes its own share of them."""
 
-    def run(variables, difference, clips):
-        return _joined(jax.lax.map(lambda clip: flow_of(variables, difference, clip), clips))
+    def run(variables, difference, pairs):
+        return jax.lax.map(lambda pair: flow_of(variables, difference, pair), pairs)
 
-    (split,) = axes.spec(clips[0].shape, ("batch",))
+    (split,) = axes.spec(pairs[0].shape, ("batch",))
     if split is None:
-        return run(variables, difference, clips)
-    whole, rows, columns = PartitionSpec(), PartitionSpec(split), PartitionSpec(None, split)
-    shapes = jax.eval_shape(run, variables, difference, clips)
-    places = FlowOutput(columns, rows, None if shapes.info is None else columns)
-    sharded = jax.shard_map(run, in_specs=(whole, whole, rows), out_specs=places, check_vma=False)
-    return sharded(variables, difference, clips)
+        return run(variables, difference, pairs)
+    whole, rows = PartitionSpec(), PartitionSpec(split)
+    sharded = jax.shard_map(run, in_specs=(whole, whole, rows), out_specs=rows, check_vma=False)
+    return sharded(variables, difference, pairs)
+
+
+def _in_clips(out: FlowOutput, clips: int) -> FlowOutput:
+    """Returns the outputs (n, ...) of single pairs as that of a batch of clips."""
+
+    def fields(x):
+        return rearrange(x, "(b q) m 1 1 h w c -> m b q h w c", b=clips)
+
+    low = rearrange(out.low, "(b q) 1 1 h w c -> b q h w c", b=clips)
+    return FlowOutput(fields(out.flows), low, None if out.info is None else fields(out.info))
 
 
 def _moved(variables: Any, difference: Any, share: Float[Array, ""]) -> dict[str, Any]:
@@ -122,10 +140,3 @@ def _moved(variables: Any, difference: Any, share: Float[Array, ""]) -> dict[str
     """
     moved = jax.tree.map(lambda w, d: w + share * d, variables["params"], difference)
     return {**variables, "params": moved}
-
-
-def _joined(out: FlowOutput) -> FlowOutput:
-    """Returns the outputs (n, ...) of n clips by themselves as that of one batch."""
-    flows, low = jnp.moveaxis(out.flows[:, :, 0], 0, 1), out.low[:, 0]
-    info = None if out.info is None else jnp.moveaxis(out.info[:, :, 0], 0, 1)
-    return FlowOutput(flows, low, info)

@@ -131,7 +131,7 @@ class FlowModel(Model):
     def check_uncertainty(self) -> None:
         """Raises UserError unless the network predicts its uncertainty."""
         if not self.config.uncertainty:
-            remedy = "Train one with --config.model.uncertainty=True, or use SEA-RAFT"
+            remedy = "Train one whose configuration says uncertainty=True, or use SEA-RAFT"
             raise errors.UserError("uncertainty", f"{self.name} predicts none", remedy)
 
     def _check_refines(self, what: str) -> None:
