@@ -93,10 +93,10 @@ def page(out: Path, args: argparse.Namespace, names: list[str]) -> str:
     return f"""# The frame in the middle: flow, mask, refinement
 
 Written by `python -m studies.interpolation`. {args.clips} generated clips of {args.size} x
-{args.size}, network `{Path(args.rife).name}`, estimated flow by `{args.flow}`, called both ways and
-taken to be straight. PSNR in dB against the clean middle frame over the pixels of all clips.
-Occluded pixels cannot be seen in one of the ends at least; the boundary is within {methods.NEAR} px
-of an object's edge, without those.
+{args.size}, network `{Path(args.rife).name}`, estimated flow by `{args.flow}`. It runs from
+one end to the other; motion is taken to be straight. PSNR in dB against the clean middle frame over
+the pixels of all clips. Occluded pixels are hidden in at least one of the two end frames; boundary
+pixels are within {methods.NEAR} px of an object's edge and not occluded.
 
 {tables}
 """

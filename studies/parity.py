@@ -162,8 +162,10 @@ def page(records, tests, seconds) -> str:
 
 Written by `python -m studies.parity` ({seconds:.0f} s, jax {jax.__version__},
 {jax.default_backend()}, float32). The fixtures in `tests/golden` were computed with the authors'
-own code from weights that a recipe makes from names and shapes. Each array of each fixture is
-compared; each tolerance is the published code's own float32 error with a margin. {count} arrays,
+own code from weights that a recipe makes from names and shapes. (No code of JFFRA
+was published: its blocks are those of a separate implementation of the text.)
+Each array of each fixture is compared; each tolerance is the published code's own float32 error
+with a margin. {count} arrays,
 {len(missed)} outside of their tolerance. `parity.csv` lists all of them.
 
 {summary(records, tests)}

@@ -1,10 +1,12 @@
-"""Guess What Moves as published, on DAVIS 2016: a frame and its flow, clipped to 20 pixels.
+"""Guess What Moves with the published settings: a frame and its flow, clipped to 20 pixels.
 
-Run:
+It reads the 90 clips of DAVIS 2017 trainval (published: DAVIS 2016, 50 clips). Convert RAFT's
+weights to models/raft first. Run:
     python train.py --config configs/guess_what_moves/davis.py --workdir runs/gwm_davis
-The backbone's published weights (DINO, ViT-B/8) are not known here: it begins as drawn, or as
---config.checkpoint.init_from="masks/backbone=DIR" says. Flow is found in the step; the published
-runs read RAFT's at gaps of 1 and 2 frames in both directions (FBMS-59: 3 and 6).
+The backbone's published weights (DINO, ViT-B/8) cannot be converted here: it begins as drawn, or
+from a folder, --config.checkpoint.init_from="flow=models/raft,masks/backbone=DIR". Flow is found in
+the step; the published runs read RAFT's at gaps of 1 and 2 frames in both directions (FBMS-59: 3
+and 6).
 """
 
 import ml_collections
@@ -28,6 +30,6 @@ def get_config():
         gap=(1, 2),
         keys=("hq",),
     )
-    config.checkpoint = dict(init_from="random")
+    config.checkpoint = dict(init_from="flow=models/raft")
     config.train = dict(steps=20_000, batch_size=8)
     return config

@@ -1,6 +1,6 @@
 """JFFRA nano on this project's own mixture of degradations: blur, noise, compression, small sizes.
 
-As configs/jffra/nano.py, on clips that are degraded like bad video, for `daflow restore`. Run:
+As configs/jffra/nano.py, on clips that are degraded like old video, for `daflow restore`. Run:
     python train.py --config configs/jffra/video.py --workdir runs/jffra_video
 """
 

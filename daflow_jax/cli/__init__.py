@@ -23,7 +23,7 @@ COMMANDS = {  # verb: (module, one line)
     "eval": ("evaluate", "errors of models, baselines or stored flow on pairs with true flow"),
     "table": ("table", "evaluations of several data sets as one table, in DA-Flow's form"),
     "score": ("score", "motion scores of videos, to filter data"),
-    "analyze": ("analyze", "which features of a restorer match, and whether flow relies on them"),
+    "analyze": ("analyze", "which features of networks match, and whether flow relies on them"),
     "data": ("data", "check, describe and label folders of data"),
     "doctor": ("doctor", "check versions, devices, memory, cache and optional parts"),
     "plan": ("plan", "memory, exchanges and FLOPs of a run on a TPU slice, without the slice"),

@@ -1,7 +1,7 @@
 """What the libraries of a store raise, as one line: who cannot be reached, what is not allowed.
 
 The clients try again by themselves before they raise: gcsfs six times in about half a minute,
-TensorStore (the arrays of checkpoints) seven times in about a minute and a half (`train.patience`),
+TensorStore (arrays of checkpoints, `train/patience.py`) seven times in about a minute and a half,
 each with growing pauses.
 """
 
