@@ -52,7 +52,7 @@ def check_motion(moving: Moving, where: str) -> None:
     speed = scale * max(_high(np.linalg.norm(flow, axis=-1)) for flow in moving.forward)
     if speed < LEAST_SPEED:
         rule = f"nothing moves in it: 99 % of the flow is below {speed:.2g} px a frame"
-        remedy = f"Use a clip with motion of {LEAST_SPEED} px a frame or more, or --stride"
+        remedy = f"Use a clip that moves {LEAST_SPEED} px a frame, or every tenth frame of it"
         raise errors.UserError(where, rule, remedy)
     apart = scale * max(
         _high(np.linalg.norm(flow - _whole(flow), axis=-1)) for flow in moving.forward
