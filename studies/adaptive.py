@@ -26,7 +26,7 @@ from daflow_jax import errors, pretrained
 from daflow_jax.models.adaptive_flow import change
 from daflow_jax.models.adaptive_flow.config import AdaptiveFlowConfig
 from daflow_jax.models.adaptive_flow.gate import Gate
-from daflow_jax.models.adaptive_flow.model import check_inner
+from daflow_jax.models.adaptive_flow.model import check_inner, moved
 
 
 def joined(
@@ -68,11 +68,9 @@ def plain(model: pretrained.LoadedModel, share: float) -> tuple[Any, dict[str, A
     """
     config = _adaptive(model)
     params = jax.tree.map(jnp.float32, model.variables["params"])
-    weights = params["flow"]
-    difference = change.Change(config.rank).apply({"params": params["change"]}, weights)
-    added = jax.tree.map(lambda w, d: np.asarray(w + share * d), weights, difference)
-    statistics = {name: x["flow"] for name, x in model.variables.items() if name != "params"}
-    return config.flow, {"params": added, **statistics}
+    variables = {name: x["flow"] for name, x in ({**model.variables, "params": params}).items()}
+    difference = change.Change(config.rank).apply({"params": params["change"]}, params["flow"])
+    return config.flow, jax.tree.map(np.asarray, moved(variables, difference, share))
 
 
 def _adaptive(model: pretrained.LoadedModel) -> AdaptiveFlowConfig:

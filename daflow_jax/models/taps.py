@@ -72,6 +72,14 @@ def at_stride(
     return reduce(jnp.asarray(maps), "... (h i) (w j) c -> ... h w c", "mean", i=i, j=j)
 
 
+def untrained(config: Any, seed: int) -> tuple[Any, Any]:
+    """Returns configuration and variables of a network before training."""
+    from daflow_jax.models import calls
+
+    module = registry.build(config)
+    return config, jax.jit(lambda key: calls.init(module, key))(jax.random.key(seed))
+
+
 def of_maps(maps: Mapping[str, Callable[[Any, Any], Any]], default: tuple[str, ...]) -> TapSource:
     """Returns the source of a network whose taps are maps on the grid of its `stride`.
 
@@ -95,12 +103,6 @@ def of_maps(maps: Mapping[str, Callable[[Any, Any], Any]], default: tuple[str, .
             return {name: (x, x) for name, x in own.items()}
 
         return features
-
-    def untrained(config: Any, seed: int) -> tuple[Any, Any]:
-        from daflow_jax.models import calls
-
-        module = registry.build(config)
-        return config, jax.jit(lambda key: calls.init(module, key))(jax.random.key(seed))
 
     return TapSource(
         kinds=(MAP,),

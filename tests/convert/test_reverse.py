@@ -60,7 +60,9 @@ def test_torchvisions_file_holds_its_names_and_comes_back_bit_for_bit(name, file
 def test_a_network_that_torchvision_lacks_is_refused(tmp_path):
     with pytest.raises(errors.UserError, match="is a raft of a size .* It has: raft, raft-small"):
         foreign.write(tiny.save(tmp_path / "tiny"), "torchvision", tmp_path / "out")
-    with pytest.raises(errors.UserError, match="is of family daflow, which torchvision does not have"):
+    with pytest.raises(
+        errors.UserError, match="is of family daflow, which torchvision does not have"
+    ):
         foreign.write(tiny.save_daflow(tmp_path / "da"), "torchvision", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert "torchvision" in foreign.libraries() and json.dumps(foreign.libraries())

@@ -56,7 +56,7 @@ class AdaptiveFlow(nn.Module):
         """Returns the variables of the inner network for one clip; frames in [0, 1]."""
         (share,) = jax.nn.sigmoid(self.degradation(frames))
         variables = self.flow.variables
-        return _moved(variables, self.change(variables["params"]), share)
+        return moved(variables, self.change(variables["params"]), share)
 
     def __call__(
         self,
@@ -84,7 +84,7 @@ class AdaptiveFlow(nn.Module):
             share, frames, *start = pair
             options: dict[str, Any] = {"init_flow": start[0][None, None]} if start else {}
             return module.apply(
-                _moved(variables, difference, share),
+                moved(variables, difference, share),
                 frames[None],
                 iters,
                 all_iterations=all_iterations,
@@ -133,10 +133,10 @@ def _in_clips(out: FlowOutput, clips: int) -> FlowOutput:
     return FlowOutput(fields(out.flows), low, None if out.info is None else fields(out.info))
 
 
-def _moved(variables: Any, difference: Any, share: Float[Array, ""]) -> dict[str, Any]:
+def moved(variables: Any, difference: Any, share: Float[Array, ""] | float) -> dict[str, Any]:
     """Returns the variables after a share of the difference is added to their parameters.
 
     They have 32 bits or more, so that what a small share adds to weights of 16 bits is not lost.
     """
-    moved = jax.tree.map(lambda w, d: w + share * d, variables["params"], difference)
-    return {**variables, "params": moved}
+    params = jax.tree.map(lambda w, d: w + share * d, variables["params"], difference)
+    return {**variables, "params": params}

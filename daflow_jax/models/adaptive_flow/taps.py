@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from daflow_jax.models import calls, registry, taps
+from daflow_jax.models import taps
 from daflow_jax.models.adaptive_flow.model import AdaptiveFlow
 from daflow_jax.models.entry import TapSource
 
@@ -28,12 +28,6 @@ def build(config: Any, blocks: tuple[Any, ...], steps: int, tap_step: int):
     return features
 
 
-def untrained(config: Any, seed: int) -> tuple[Any, Any]:
-    """Returns the network before training."""
-    module = registry.build(config)
-    return config, jax.jit(lambda key: calls.init(module, key))(jax.random.key(seed))
-
-
 TAPS = TapSource(
     kinds=(taps.MAP,),
     blocks=_of_inner("blocks"),
@@ -41,5 +35,5 @@ TAPS = TapSource(
     patch_size=_of_inner("patch_size"),
     most_steps=_of_inner("most_steps"),
     build=build,
-    untrained=untrained,
+    untrained=taps.untrained,
 )
