@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from daflow_jax.models import taps
 from daflow_jax.models.entry import TapSource
 from daflow_jax.models.rrdb.config import RRDBConfig
 from daflow_jax.models.rrdb.model import RRDB
@@ -33,14 +34,6 @@ def build(
     return features
 
 
-def untrained(config: RRDBConfig, seed: int) -> tuple[RRDBConfig, Any]:
-    """Returns configuration and variables of the network before any training."""
-    from daflow_jax.models import calls
-
-    module = RRDB(config)
-    return config, jax.jit(lambda key: calls.init(module, key))(jax.random.key(seed))
-
-
 TAPS = TapSource(
     kinds=(KIND,),
     blocks=lambda config: tuple(range(config.blocks)),
@@ -48,5 +41,5 @@ TAPS = TapSource(
     patch_size=lambda config: 1,
     most_steps=lambda config: 1,
     build=build,
-    untrained=untrained,
+    untrained=taps.untrained,
 )
