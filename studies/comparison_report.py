@@ -52,7 +52,7 @@ def add_commands(commands: Any) -> None:
     report = commands.add_parser("report", help="tables of the evaluation")
     report.set_defaults(run=run_report)
     report.add_argument("out", type=Path)
-    report.add_argument("--docs", type=Path, default=Path("docs/comparison.md"))
+    report.add_argument("--docs", type=page.path, default=Path("docs/comparison.md"))
 
 
 def run_eval(args: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from daflow_jax.evaluate.degradations import Degradation
 from daflow_jax.io import atomic
 from daflow_jax.synthetic import host, scene
 from studies import interpolation_methods as methods
+from studies import page as pages
 
 SEED = scene.EVAL_SEED + 22  # clips that no training has seen
 RECIPE = "combined"
@@ -115,7 +116,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--severities", type=int, nargs="*", default=[1, 2, 3, 4, 5])
-    parser.add_argument("--docs", type=Path, help="page to write")
+    parser.add_argument("--docs", type=pages.path, help="page to write")
     return parser.parse_args()
 
 

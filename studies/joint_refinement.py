@@ -20,6 +20,7 @@ from daflow_jax import errors
 from daflow_jax.io import atomic, json_file
 from studies import joint_refinement_config as arms
 from studies import joint_refinement_report as report
+from studies import page
 
 ROOT = Path(__file__).parents[1]
 CONFIG = "studies/joint_refinement_config.py"
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     share = arms.SCENE["max_motion"]
     text = f"largest motion, as a share of the side ({share:g})"
     parser.add_argument("--motion", type=float, default=share, metavar="SHARE", help=text)
-    parser.add_argument("--docs", type=Path, help="write the page here as well (.md)")
+    parser.add_argument("--docs", type=page.path, help="write the page here as well (.md)")
     return parser
 
 

@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--draws", type=int, default=3, help="draws of them (3)")
     parser.add_argument("--raft", default="", help="model folder; adds an arm with its flow")
     parser.add_argument("--set", default="shapes", help="of evaluate.readout (shapes)")
-    parser.add_argument("--docs", type=Path, default=None, help="page to write")
+    parser.add_argument("--docs", type=page.path, help="page to write")
     return parser
 
 

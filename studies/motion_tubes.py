@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, default=16, help="frames (16)")
     parser.add_argument("--clips", type=int, default=200, help="to measure on (200)")
     parser.add_argument("--dora", default="", help="model folder of a run of configs/dora")
-    parser.add_argument("--docs", type=Path, default=None, help="page to write")
+    parser.add_argument("--docs", type=page.path, help="page to write")
     return parser
 
 

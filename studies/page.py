@@ -1,10 +1,19 @@
 """Pages of results: tables are written anew, what a person wrote above them stays."""
 
+import argparse
 from pathlib import Path
 
 from daflow_jax.io import atomic
 
 MARK = "<!-- tables -->\n"
+
+
+def path(text: str) -> Path:
+    """Returns where a page lies, as the type of an argument; a folder is refused."""
+    found = Path(text)
+    if found.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder. Name the page, such as FOLDER/x.md")
+    return found
 
 
 def write(path: Path, title: str, tables: str) -> None:

@@ -34,6 +34,7 @@ from daflow_jax.errors import UserError, nearest
 from daflow_jax.evaluate import degradations, generated, methods, records, scores
 from daflow_jax.evaluate import pairs as measured
 from daflow_jax.io import atomic
+from studies import page as pages
 from studies import robustness_page, robustness_pictures, robustness_report, robustness_results
 
 TYPES = ("combined", *corruptions.NAMES, *published.PIPELINES)
@@ -241,7 +242,7 @@ def main(words: list[str] | None = None) -> int:
     kinds = parser.add_subparsers(dest="kind", required=True)
     page = kinds.add_parser("page", help="tables, curves and pictures of the results")
     page.add_argument("out", type=Path, help="folder of a run")
-    page.add_argument("--docs", type=Path, default=Path("docs/robustness.md"))
+    page.add_argument("--docs", type=pages.path, default=Path("docs/robustness.md"))
     text = "write DIR/DATA.html to look at instead"
     page.add_argument("--report", type=Path, metavar="DIR", help=text)
     work = kinds.add_parser("run", help="compute what is not there yet")

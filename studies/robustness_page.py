@@ -65,7 +65,8 @@ def _data(stored, data, colour, out, page) -> Iterator[str]:
     yield f"## {data}\n\n{about['pairs']} pairs ({counts})."
     if complete := cells.complete():
         share = f"{about['pairs_with_occlusion']} of the {about['pairs']} pairs say which"
-        yield f"Means over {len(complete)} corruptions: EPE, then EPE of visible pixels ({share})."
+        corruptions = f"{len(complete)} corruption" + "s" * (len(complete) > 1)
+        yield f"Means over {corruptions}: EPE, then EPE of visible pixels ({share})."
         for key in ("epe_mean", "visible_mean"):
             yield _by_severity(cells, key)
     if len(cells.severities) > 1:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from daflow_jax import errors
+from studies import page
 from studies.features import arms as known
 from studies.features import commands
 
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     report = verbs.add_parser("report", help="the table of an evaluation")
     report.set_defaults(run=commands.report)
     report.add_argument("out", type=Path)
-    report.add_argument("--docs", type=Path, help="a page whose tables are written anew")
+    report.add_argument("--docs", type=page.path, help="a page whose tables are written anew")
     report.add_argument("--exclude", default="replica360,tiny", help="data sets not in averages")
     return parser
 
