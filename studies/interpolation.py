@@ -74,33 +74,46 @@ def table(results: list[dict[str, Any]]) -> str:
     lines = ["| way | " + " | ".join(methods.REGIONS) + " |"]
     lines.append("|---|" + "---:|" * len(methods.REGIONS))
     for way in results[0]:
-        cells = []
-        for region in methods.REGIONS:
-            error, values = np.sum([result[way][region] for result in results], 0)
-            cells.append(f"{-10 * np.log10(error / values):.2f}" if values else "-")
+        cells = [_psnr(results, way, region) for region in methods.REGIONS]
         lines.append(f"| {way} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
+def _psnr(results: list[dict[str, Any]], way: str, region: str) -> str:
+    error, values = np.sum([result[way][region] for result in results], 0)
+    return f"{-10 * np.log10(error / values):.2f}" if values else "-"
+
+
+def overview(found: dict[str, list[dict[str, Any]]]) -> str:
+    """Returns the PSNR (dB) over all pixels, ways by conditions."""
+    ways = next(iter(found.values()))[0]
+    rows = ["| way | " + " | ".join(found) + " |", "|---|" + "---:|" * len(found)]
+    for way in ways:
+        rows.append(f"| {way} | " + " | ".join(_psnr(own, way, "all") for own in found.values()))
+        rows[-1] += " |"
+    return "\n".join(rows)
+
+
 def page(out: Path, args: argparse.Namespace, names: list[str]) -> str:
-    """Returns the page of a study whose files are all there."""
-    parts = []
-    for name in names:
-        results = [json.loads(_file(out, name, n).read_text()) for n in range(args.clips)]
-        share = np.mean([r["mean of the ends"]["occluded"][1] for r in results])
-        share /= np.mean([r["mean of the ends"]["all"][1] for r in results])
-        parts.append(f"## {name}\n\n{table(results)}\n\nOccluded: {share:.1%} of the pixels.")
+    """Returns the tables of a study whose files are all there."""
+    numbers = range(args.clips)
+    found = {n: [json.loads(_file(out, n, i).read_text()) for i in numbers] for n in names}
+    parts = [f"## {name}\n\n{table(results)}" for name, results in found.items()]
     tables = "\n\n".join(parts)
-    return f"""# The frame in the middle: flow, mask, refinement
-
-Written by `python -m studies.interpolation`. {args.clips} generated clips of {args.size} x
-{args.size}, network `{Path(args.rife).name}`, estimated flow by `{args.flow}`. It runs from
+    first = next(iter(found.values()))
+    hidden, pixels = (sum(r["mean of the ends"][k][1] for r in first) for k in ("occluded", "all"))
+    restorer = f", restored first by `{Path(args.restorer).name}`" if args.restorer else ""
+    return f"""{args.clips} generated clips of {args.size} x {args.size}, network
+`{Path(args.rife).name}`, estimated flow by `{args.flow}`{restorer}. Estimated flow runs from
 one end to the other; motion is taken to be straight. PSNR in dB against the clean middle frame over
-the pixels of all clips. Occluded pixels are hidden in at least one of the two end frames; boundary
-pixels are within {methods.NEAR} px of an object's edge and not occluded.
+the pixels of all clips. Occluded pixels ({hidden / pixels:.1%}) are hidden in at least one of the
+two end frames; boundary pixels are within {methods.NEAR} px of an object's edge and not occluded.
 
-{tables}
-"""
+## All pixels
+
+{overview(found)}
+
+{tables}"""
 
 
 def _file(out: Path, name: str, number: int) -> Path:
@@ -146,7 +159,7 @@ def main() -> int:
     text = page(args.out, args, names)
     print(text)
     if args.docs:
-        atomic.write_text(args.docs, text)
+        pages.write(args.docs, "The frame in the middle: flow, mask, refinement", text)
     return 0
 
 
