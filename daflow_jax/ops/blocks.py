@@ -14,7 +14,8 @@ def by_blocks(function: Callable[[Any], jax.Array], rows: Any, block: int) -> ja
     """Returns `function(rows)`, where every row of the result depends on its own row alone.
 
     On one CPU it is computed for `block` rows after another, so that what lies between stays in
-    the cache; elsewhere, and on a mesh, for all rows at once.
+    the cache, and once more for the gradient, which keeps no more than `rows`; elsewhere, and on a
+    mesh, for all rows at once.
 
     Args:
         function: from a tree like `rows` to an array with the same number of rows.
@@ -37,5 +38,5 @@ def _one_after_another(function, block, rows):
         filled = jnp.pad(x, ((0, missing), *((0, 0),) * (x.ndim - 1))) if missing else x
         return filled.reshape(-1, block, *x.shape[1:])
 
-    out = jax.lax.map(function, jax.tree.map(split, rows))
+    out = jax.lax.map(jax.checkpoint(function), jax.tree.map(split, rows))
     return out.reshape(-1, *out.shape[2:])[:count]
