@@ -81,6 +81,22 @@ def test_gradients_by_blocks_equal_the_stock_ones(
         np.testing.assert_allclose(ours, plain, atol=1e-4)
 
 
+def test_gradients_by_blocks_of_16_bits_are_summed_in_32():
+    x = jax.random.normal(jax.random.key(0), (4, 24, 32, 3), jnp.bfloat16)
+    grad = jnp.ones(
+        (4, 24, 32, 2), jnp.bfloat16
+    )  # 3072 equal terms a sum: 16 bits would stop at 256
+    found = kernel_gradient.by_blocks(x, grad, (3, 3), (1, 1), ((1, 1), (1, 1)))
+    wide = (a.astype(jnp.float32) for a in (x, grad))
+    want = kernel_gradient.by_blocks(*wide, (3, 3), (1, 1), ((1, 1), (1, 1)))
+    assert found.dtype == jnp.float32
+    np.testing.assert_allclose(found, want, rtol=1e-5, atol=1e-3)
+    kernel = jnp.zeros((3, 3, 3, 2), jnp.bfloat16)
+    slope = jax.grad(lambda k: conv.conv2d(x, k).astype(jnp.float32).sum())(kernel)
+    assert slope.dtype == jnp.bfloat16
+    np.testing.assert_allclose(slope.astype(jnp.float32), want, rtol=2**-8, atol=1e-2)
+
+
 def test_images_that_are_convolved_otherwise_keep_the_stock_gradient():
     x, k = jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 1, 2))
     plain = functools.partial(
