@@ -22,7 +22,7 @@ class OmniMotionConfig:
         hidden: width of the layers of every coupling, of which there are `depth`.
         field: hidden width of the Gabor network of colour and density.
         affine: a 2-D map by time and depth comes before the couplings. affine_hidden: its width.
-        samples: along every ray.
+        samples: along every ray; with one of them nothing can lie behind anything.
         occluded: a point is hidden where this much of the ray lies in front of it.
     """
 
@@ -53,7 +53,7 @@ class OmniMotionConfig:
         ranges.check(
             self,
             **dict.fromkeys(widths, (1, 65536)), **sizes, **sources,
-            frames=(2, 10**5), changed=(0, 2), depth=(1, 64), samples=(2, 4096), occluded=(0, 1),
+            frames=(2, 10**5), changed=(0, 2), depth=(1, 64), samples=(1, 4096), occluded=(0, 1),
         )  # fmt: skip
         if not self.changed:
             raise ranges.wrong("changed", self.changed, "Use one coordinate a layer")
