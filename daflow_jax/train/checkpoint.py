@@ -110,6 +110,8 @@ class Checkpoints:
                 raise told from error
             if not errors.is_full(error):
                 raise
+            # the run ends here: asyncio would tell of every other array whose write has failed
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
             rule = "no room for a checkpoint; those before it are whole"
             remedy = "Make room, then run the same command again"
             raise errors.UserError(self._directory, rule, remedy, 3) from error
