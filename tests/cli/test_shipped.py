@@ -8,9 +8,11 @@ import pytest
 import daflow_jax
 from daflow_jax import api, evaluate, pretrained
 from daflow_jax.evaluate import generated
+from daflow_jax.synthetic import host, scene
 
 BOUND = {"clean": 1.0, "combined:3": 3.0}  # pixels
 SHIPPED = daflow_jax.DEFAULT_MODEL
+DENOISER, GAIN = "jffra-noise", {15: 4.0, 40: 7.0}  # dB, at grey levels of noise
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +50,21 @@ def test_shipped_files_are_small_and_of_16_bits():
     dtypes = {str(leaf.dtype) for leaf in pretrained.flatten(
         pretrained.load(folder).variables["params"]).values()}  # fmt: skip
     assert dtypes == {"float16"} and api.load(SHIPPED).num_parameters > 10**5
+
+
+@pytest.mark.parametrize("sigma", [15, 40])
+def test_the_denoiser_that_ships_removes_noise_and_flicker(sigma):
+    clean = host.clip(scene.SceneConfig(frames=4, height=96, width=128, blur_share=0.0), 7, 0)["hq"]
+    rng = np.random.default_rng(0)
+    noisy = (clean + rng.standard_normal(clean.shape, np.float32) * sigma / 255).clip(0, 1)
+    for options in ({"sigma": sigma}, {}):  # said, or measured in the frames
+        restored = daflow_jax.restore(noisy, DENOISER, **options)
+        assert _psnr(restored, clean) > _psnr(noisy, clean) + GAIN[sigma]
+    still = np.repeat(clean[:1], 4, 0)
+    noisy = (still + rng.standard_normal(still.shape, np.float32) * sigma / 255).clip(0, 1)
+    restored = daflow_jax.restore(noisy, DENOISER)
+    assert np.abs(np.diff(restored, axis=0)).mean() < 0.6 * np.abs(np.diff(noisy, axis=0)).mean()
+
+
+def _psnr(frames, clean):
+    return -10 * np.log10(np.mean((frames - clean) ** 2))
