@@ -42,10 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     except errors.UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.code
-    print(text)
-    atomic.write_text(args.out / "table.md", text + "\n")
-    if args.docs:
-        page.write(args.docs, "DoRA's tracker", text)
+    page.publish(text, args.out, "DoRA's tracker", args.docs)
     return 0
 
 

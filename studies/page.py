@@ -16,6 +16,14 @@ def path(text: str) -> Path:
     return found
 
 
+def publish(text: str, out: Path, title: str, docs: Path | None) -> None:
+    """Prints tables, keeps them as OUT/table.md, and writes the page `docs` if there is one."""
+    print(text)
+    atomic.write_text(out / "table.md", text + "\n")
+    if docs:
+        write(docs, title, text)
+
+
 def write(path: Path, title: str, tables: str) -> None:
     """Writes the page: its text above MARK, or `title` if it is new, then the tables."""
     head = path.read_text(encoding="utf-8") if path.exists() else f"# {title}\n\n"
