@@ -20,10 +20,10 @@ import numpy as np
 from daflow_jax.input_pipeline import loader, settings
 from daflow_jax.io import image, storage
 from daflow_jax.synthetic import scene
+from studies import page
 from tests.storage import server as servers
 
 PAGE = Path(__file__).parents[1] / "docs/buckets.md"
-MARKS = "<!-- throughput: begin -->\n", "<!-- throughput: end -->\n"
 BATCH, STEP, LATENCY = 8, 0.2, 0.02  # clips; seconds of a step, and of the way of a request
 SIZE, CROP, CLIPS, FRAMES = (256, 320), 192, 24, 8
 
@@ -151,8 +151,7 @@ def main() -> None:
             rows.append((kind, "20 ms later, one clip after the other", alone))
     table = markdown(rows)
     print(table)
-    before, rest = PAGE.read_text().split(MARKS[0])
-    PAGE.write_text(f"{before}{MARKS[0]}{table}{MARKS[1]}{rest.split(MARKS[1])[1]}")
+    page.fill(PAGE, "throughput", table)
 
 
 def markdown(rows: list[tuple[str, str, Cost]]) -> str:

@@ -18,6 +18,7 @@ from skimage import data
 
 from daflow_jax.degrade import chains, corruption_table, corruptions, pipeline, published
 from daflow_jax.metrics import image as metrics
+from studies import page
 
 ROOT = pathlib.Path(__file__).parents[1]
 TABLE = ROOT / "daflow_jax/degrade/corruption_table.py"
@@ -142,9 +143,7 @@ def document() -> None:
             cells.append(f"{psnr:.1f} / {ssim:.2f}")
         rows.append(f"| {name} | " + " | ".join(cells) + " |")
         print(rows[-1])
-    before, _, rest = DOCS.read_text().partition("<!-- table -->\n")
-    after = rest.partition("<!-- end -->\n")[2]
-    DOCS.write_text(f"{before}<!-- table -->\n" + "\n".join(rows) + f"\n<!-- end -->\n{after}")
+    page.fill(DOCS, "severities", "\n".join(rows))
     sheet()
 
 

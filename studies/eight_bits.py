@@ -19,9 +19,9 @@ from jax.extend import core
 from daflow_jax import precision
 from daflow_jax.plan import compiled, hlo, topology
 from daflow_jax.profiling import peak_rates
+from studies import page
 
 PAGE = Path(__file__).parents[1] / "docs/precision.md"
-MARKS = "<!-- compiled: begin -->\n", "<!-- compiled: end -->\n"
 WIDTH, TOKENS = 1536, 3 * 1024  # of the base restorer: one clip of 3 frames of 512 x 512
 SLICES = "v5e:1x1", "v5p:2x2x1", "v6e:1x1"
 POLICIES = "bf16_mixed", "int8_mixed", "fp8_mixed"
@@ -126,11 +126,9 @@ def _shares(formats: dict[str, float]) -> str:
 
 def main() -> None:
     os.environ |= topology.ENVIRONMENT
-    text = PAGE.read_text()
-    before, rest = text.split(MARKS[0])
     table = "\n".join(rows())
     print(table)
-    PAGE.write_text(f"{before}{MARKS[0]}{table}\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
+    page.fill(PAGE, "compiled", table)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m studies.motion_features train OUT flowe        # trains every arm for every seed
     python -m studies.motion_features read OUT flowe         # reads the frozen features out
-    python -m studies.motion_features report OUT flowe --docs docs/motion-flowe.md
+    python -m studies.motion_features report OUT flowe --docs docs/motion_features.md
     python -m studies.motion_features all OUT flowe          # the three in a row
 
 and the same with poodle and densecl; `python -m studies.motion_tubes OUT` is DoRA's. Every arm is a
@@ -190,7 +190,7 @@ def report(args) -> None:
     atomic.write_text(args.out / args.system / "table.json", json.dumps(rows, indent=1) + "\n")
     print(text)
     if args.docs:
-        page.write(args.docs, f"{args.system}: readouts of frozen features", text)
+        page.fill(args.docs, args.system, text)
 
 
 def table(rows: Mapping[str, Mapping[str, list[float]]], arms: Mapping[str, Arm]) -> str:

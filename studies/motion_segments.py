@@ -1,7 +1,8 @@
 """Flow judged by its use: segmenters that learn from the flow of degraded clips.
 
     python -m studies.motion_segments runs/motion_segments --flow raft-small=models/raft-small
-    python -m studies.motion_segments runs/motion_segments --report docs/motion-segments.md
+    python -m studies.motion_segments runs/motion_segments --flow raft-small=models/raft-small \\
+        --docs docs/motion_segments.md    # and a picture beside it
 
 The same U-Net learns Guess What Moves' task on the same clips at severities 0, 3 and 5, from true
 flow, from the shipped model's and from those of every --flow NAME=DIR, and from flow of other clips
@@ -19,23 +20,26 @@ from typing import Any
 import jax
 import numpy as np
 
-from daflow_jax import DEFAULT_MODEL, api, errors, experiment
+from daflow_jax import DEFAULT_MODEL, api, errors, experiment, viz
 from daflow_jax.degrade import pipeline
 from daflow_jax.experiment import config_file
 from daflow_jax.input_pipeline import sources
-from daflow_jax.io import atomic
+from daflow_jax.io import atomic, image
+from daflow_jax.outputs import mask_files
 from daflow_jax.synthetic import host, scene
 from daflow_jax.train import loop
+from studies import page
 
 CONFIG = "configs/guess_what_moves/nano.py"
 SEVERITIES = (0, 3, 5)
 SCORES = ("iou", "iou_merged", "iou_objects", "ari", "ari_objects")
+SHOWN = (3, 5, 11)  # held-out clips of the picture
 TRUTH, CONTROL = "true", "shuffled"
 
 
 def pool(folder: Path, severity: int, count: int, scenes: scene.SceneConfig, seed: int) -> Path:
     """Returns the file of `count` clips of two frames, degraded at a severity."""
-    file = folder / f"clips_{seed}_{severity}.npz"
+    file = folder / _name(seed, severity)
     if file.is_file():
         return file
     rows: dict[str, list[np.ndarray]] = {}
@@ -53,6 +57,10 @@ def pool(folder: Path, severity: int, count: int, scenes: scene.SceneConfig, see
     folder.mkdir(parents=True, exist_ok=True)
     _save(file, {key: np.stack(values) for key, values in rows.items()})
     return file
+
+
+def _name(seed: int, severity: int) -> str:
+    return f"clips_{seed}_{severity}.npz"
 
 
 def estimated(file: Path, name: str, model: Any) -> Path:
@@ -129,7 +137,7 @@ def cell(folder: Path, source: str, method: str, seed: int, args: argparse.Names
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code after every cell has its result in RESULTS.json."""
-    out = Path(args.out)
+    out = args.out
     given = dict(_named(text) for text in args.flow)
     given[Path(args.shipped).name] = args.shipped
     methods = [TRUTH, *given, CONTROL]
@@ -153,8 +161,27 @@ def run(args: argparse.Namespace) -> int:
                 found = cell(out / key, source, method, seed, args)
                 results[key] = {name: found[name] for name in ("loss", *SCORES)}
                 atomic.write_text(out / "RESULTS.json", json.dumps(results, indent=1))
-    print(table(results))
+    page.publish(table(results), out, args.docs, "segments")
+    if args.docs:
+        image.write_image(args.docs.with_suffix(".jpg"), picture(out, methods, args.severities))
     return 0
+
+
+def picture(out: Path, methods: list[str], severities: list[int]) -> np.ndarray:
+    """Returns a row for each severity: a held-out frame, its objects, and the masks that the first
+    seed of every method finds in that frame alone.
+    """
+    rows = []
+    for severity, clip in zip(severities, SHOWN, strict=False):
+        with np.load(out / "clips" / _name(scene.EVAL_SEED, severity)) as clips:
+            frame, objects = clips["lq"][clip][0], clips["instances"][clip][0]
+        row = [frame, viz.labels_overlay(frame, objects)]
+        for method in methods:
+            model = api.load(out / f"{method}/{severity}/0/export/last")
+            numbers = mask_files.by_area(model, [frame])
+            row.append(viz.labels_overlay(frame, numbers[model(frame[None])[0].argmax(-1)]))
+        rows.append([np.repeat(np.repeat(tile, 2, 0), 2, 1) for tile in row])
+    return viz.sheet(rows)
 
 
 def _named(text: str) -> tuple[str, str]:
@@ -191,8 +218,9 @@ def table(results: dict[str, dict[str, float]]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("out")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("out", type=Path)
     parser.add_argument("--flow", action="append", default=[], metavar="NAME=DIR")
     parser.add_argument("--shipped", default=DEFAULT_MODEL, help="the model that ships")
     parser.add_argument("--severities", type=int, nargs="+", default=list(SEVERITIES))
@@ -201,14 +229,12 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--clips", type=int, default=1024, help="to learn from")
     parser.add_argument("--judged", type=int, default=128, help="clips to be judged on")
-    parser.add_argument("--report", metavar="FILE", help="write the table of what is there")
-    args = parser.parse_args()
-    if args.report:
-        shown = table(_results(Path(args.out)))
-        title = "# Segments learned from the flow of degraded clips"
-        atomic.write_text(Path(args.report), f"{title}\n\n{shown}\n")
-        return 0
-    return run(args)
+    parser.add_argument("--docs", type=page.path, help="page to write")
+    try:
+        return run(parser.parse_args())
+    except errors.UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.code
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """OmniMotion: are points found again that something hid, and does depth do it?
 
     python -m studies.motion_tracks OUT
-    python -m studies.motion_tracks OUT --docs docs/motion-tracks.md
+    python -m studies.motion_tracks OUT --docs docs/motion_tracks.md   # and a picture beside it
 
 A textured square passes behind a bar; the flow of all pairs of frames is exact, and so is what each
 pixel shows. Networks with 16 samples along a ray and with one (nothing lies behind anything) are
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from daflow_jax import api, errors, models, pretrained
+from daflow_jax import api, errors, models, pretrained, viz
 from daflow_jax.fitting.reduced import Clip
 from daflow_jax.fitting.tracks import fit, pair_flow
 from daflow_jax.io import atomic, image
@@ -32,6 +32,7 @@ SQUARE, BAR = 16, 9  # sides in pixels; the bar is as high as the frame
 TINTS = ((0.4, 0.5, 0.4), (1.0, 0.5, 0.1), (0.1, 0.2, 0.9))  # of background, square and bar
 NEAR = 1.5  # pixels: a point is found again
 ARMS = {"16 samples": 16, "one sample": 1}
+SHOWN = (0, 3, 5, 7, 9)  # frames of the picture
 NAMES = (*ARMS, "chained flow", "direct flow")
 
 
@@ -182,7 +183,9 @@ def main(argv: list[str] | None = None) -> int:
     except errors.UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.code
-    page.publish(text, args.out, "OmniMotion: points that were hidden", args.docs)
+    page.publish(text, args.out, args.docs, "tracks")
+    if args.docs:
+        image.write_image(args.docs.with_suffix(".jpg"), picture(args))
     return 0
 
 
@@ -196,15 +199,40 @@ def _clip(seed: int, args: argparse.Namespace) -> dict[str, dict[str, float]]:
     args.out.mkdir(parents=True, exist_ok=True)
     image.write_image(args.out / f"clip-{seed}.png", np.concatenate(found.frames[::3], 1))
     row = {}
-    for name, samples in ARMS.items():
+    for name in ARMS:
         print(f"clip {seed}, {name}", flush=True)
-        folder = args.out / f"fit-{seed}-{samples}-{args.steps}"
-        tracks = fitted(found, samples, seed, folder, args.steps).track(known.points, 0)
+        tracks = _model(found, name, seed, args).track(known.points, 0)
         row[name] = measured(tracks.positions, tracks.visible, known)
     row["chained flow"] = measured(chained(found, known.points), None, known)
     row["direct flow"] = measured(direct(found, known.points), None, known)
     atomic.write_text(file, json.dumps(row, indent=1) + "\n")
     return row
+
+
+def _model(found: Scene, name: str, seed: int, args: argparse.Namespace) -> Any:
+    folder = args.out / f"fit-{seed}-{ARMS[name]}-{args.steps}"
+    return fitted(found, ARMS[name], seed, folder, args.steps)
+
+
+def picture(args: argparse.Namespace) -> np.ndarray:
+    """Returns points of the first clip's square in SHOWN frames: the truth, then each way."""
+    seed, scale = args.seeds[0], 3
+    found = scene(seed)
+    known = truth(found)
+    inside = known.again.any(1)
+    points, seen = known.points[inside], known.visible[inside]
+    ways = {name: _model(found, name, seed, args).track(points, 0) for name in ARMS}
+    rows = [(known.places[inside], seen)]
+    rows += [(tracks.positions, tracks.visible) for tracks in ways.values()]
+    rows += [(chained(found, points), np.ones_like(seen))]
+    side = (scale * SIZE, scale * SIZE)
+    frames = [cv2.resize(frame, side, interpolation=cv2.INTER_CUBIC) for frame in found.frames]
+    return viz.sheet(
+        [
+            [viz.tracks(frames[t], scale * (places + 0.5) - 0.5, visible, t) for t in SHOWN]
+            for places, visible in rows
+        ]
+    )
 
 
 def table(rows: list[dict[str, dict[str, float]]]) -> str:

@@ -1,7 +1,7 @@
 """DoRA's tracker: do the masks of attention stay on an object through a clip?
 
     python -m studies.motion_tubes OUT
-    python -m studies.motion_tubes OUT --docs docs/motion-dora.md
+    python -m studies.motion_tubes OUT --docs docs/motion_features.md
 
 For every seed a small transformer learns the generator's classes at its patches, and another one
 stays random; --dora DIR adds the teacher of a run of configs/dora/nano.py. On held-out clips the
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     except errors.UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.code
-    page.publish(text, args.out, "DoRA's tracker", args.docs)
+    page.publish(text, args.out, args.docs, "dora")
     return 0
 
 

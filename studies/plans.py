@@ -15,6 +15,7 @@ import os
 from pathlib import Path
 
 from daflow_jax.plan import meshes, report, trial
+from studies import page
 
 DOCS = Path(__file__).parents[1] / "docs"
 LIFT, FLOW = "configs/daflow/lift_base.py", "configs/daflow/flow_base.py"
@@ -34,7 +35,6 @@ EIGHT_ON = {"v6e:4x4": {"fsdp": 16}, "v5p:2x2x2": {"fsdp": 8}}
 HD = (1080, 1920)
 ALONE = (544, 960), (720, 1280), HD  # compiling the last one takes more than 21 GB of memory
 SMALL = "configs/daflow/lift.py"  # nano: of which both efforts end in minutes
-MARKS = "<!-- plans: begin -->\n", "<!-- plans: end -->\n"
 
 
 def jobs() -> list[trial.Job]:
@@ -87,7 +87,7 @@ def main() -> None:
         known = json.loads(file.read_text()) if file.exists() else {}  # another may have run
         known[name] = made
         file.write_text(json.dumps(known, indent=1) + "\n")
-        _write_table(_rows(known))
+        page.fill(DOCS / "plans.md", "plans", report.markdown(_rows(known)))
 
 
 def _rows(known: dict[str, report.Report]) -> list[report.Report]:
@@ -109,14 +109,6 @@ def command(job: trial.Job) -> str:
     if job.predict:
         words += ["--predict", "x".join(map(str, job.predict)), "--frames", str(job.frames)]
     return " ".join(words)
-
-
-def _write_table(reports) -> None:
-    page = DOCS / "plans.md"
-    before, rest = page.read_text().split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
-    table = report.markdown(reports)
-    page.write_text(f"{before}{MARKS[0]}{table}\n{MARKS[1]}{after}")
 
 
 if __name__ == "__main__":

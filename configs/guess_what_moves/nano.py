@@ -3,7 +3,7 @@
 Run:
     python train.py --config configs/guess_what_moves/nano.py --workdir runs/gwm
 `runs/gwm/export/last` is a segmenter: daflow segment CLIP --segmenter runs/gwm/export/last. It is
-judged on new clips of the same kind; see docs/motion_segments_and_tracks.md for the scores.
+judged on new clips of the same kind; see docs/motion_segments.md for the scores.
 """
 
 import ml_collections

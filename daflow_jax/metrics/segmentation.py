@@ -1,7 +1,7 @@
 """Masks against annotated objects: intersection over union, and the adjusted Rand index.
 
 Masks have no names, so each object is compared with the mask that fits it best. That reads the
-annotation: masks drawn at random score above 0. `docs/motion_segments_and_tracks.md` has the level
+annotation: masks drawn at random score above 0. `docs/motion_segments.md` has the level
 of such controls.
 """
 

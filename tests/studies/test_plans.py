@@ -24,4 +24,4 @@ def test_the_table_holds_what_the_file_does_and_one_program_by_effort():
     rows = plans._rows(known)
     assert len(rows) == len(known) and not [row for row in rows if "failed" in row]
     page = (plans.DOCS / "plans.md").read_text()
-    assert page.split(plans.MARKS[0])[1].count("\n| lift") >= 4
+    assert page.split("<!-- plans: begin -->")[1].count("\n| lift") >= 4
