@@ -146,9 +146,11 @@ def _jax() -> Any:
 
 def load(args: argparse.Namespace, name: str, log: Any, kind: Kind = "flow") -> Any:
     """Returns the model called `name` on the device and in the form that the options ask for."""
-    from daflow_jax import api, predict
+    from daflow_jax import api, predict, pretrained
 
     placed = dict(device=args.device, precision=args.precision, seed=args.seed, log=log)
+    if _jax().config.jax_enable_compilation_cache:
+        placed["program_files"] = pretrained.cache_root() / "programs"
     if kind != "flow":
         return api.load(name, kind, **placed)
     layout = predict.Layout(

@@ -1,6 +1,7 @@
 """What models of every kind have: a network with its weights on a device."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 from daflow_jax import errors, models
 from daflow_jax.predict import devices, options
 from daflow_jax.predict.program import Log, Programs
+from daflow_jax.predict.program_files import ProgramFiles
 
 
 def _silent(line: str, end: str = "\n") -> None:
@@ -35,6 +37,7 @@ class Model:
         mesh: Mapping[str, int] | None = None,
         precision: str = "fp32",
         seed: int = 0,
+        program_files: Path | None = None,
         log: Log = _silent,
     ):
         """Puts the weights on a device, or on several.
@@ -47,11 +50,12 @@ class Model:
                 layers and their weights, and the axes combine.
             precision: "fp32", or "bf16" for the layers; correlation and flow stay float32.
             seed: of the noise that diffusion models start from.
+            program_files: folder of traced programs that processes share; see `ProgramFiles`.
             log: called like `print` with text about compiling and memory.
         """
         if precision not in ("fp32", "bf16"):
             raise errors.UserError(f"precision {precision!r}", "is unknown", "Use fp32 or bf16")
-        self._place = {"device": device, "mesh": mesh}
+        self._given = {"device": device, "mesh": mesh, "program_files": program_files}
         self.config, self.meta = config, dict(meta or {})
         self.entry = models.entry_of(config)
         self.name = self.meta.get("name", self.entry.family)
@@ -63,6 +67,7 @@ class Model:
             devices.place(device, mesh),
             seed=seed,
             precision="highest" if precision == "fp32" else None,
+            files=None if program_files is None else ProgramFiles(program_files),
             log=log,
         )
         self.options()  # refuses a network that cannot do what its kind does
@@ -75,7 +80,7 @@ class Model:
 
     def _settings(self) -> dict[str, Any]:
         """Returns the keyword arguments that make an equal model."""
-        return {**self._place, "precision": self.precision, "seed": self.seed}
+        return {**self._given, "precision": self.precision, "seed": self.seed}
 
     @property
     def device(self) -> jax.Device:

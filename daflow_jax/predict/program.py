@@ -11,15 +11,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from daflow_jax.predict import memory
+from daflow_jax.predict import memory, program_files
 from daflow_jax.predict.placement import Placement
+from daflow_jax.predict.program_files import ProgramFiles
 
 Log = Callable[..., None]  # called like `print`: (line, end="\n")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Program:
-    """call: the compiled function. seconds: that compiling took. need: bytes that it holds."""
+    """call: the compiled function. seconds: until it was there. need: bytes that it holds."""
 
     call: Callable[..., Any]
     seconds: float
@@ -40,6 +41,7 @@ class Programs:
         place: one device, or several that share a clip.
         seed: of the noise of models that draw some.
         precision: of matrix products; None is the device's own.
+        files: traced programs of earlier processes; None: all are traced here.
         log: called like `print` with text about compiling and memory.
     """
 
@@ -51,9 +53,11 @@ class Programs:
         *,
         seed: int = 0,
         precision: str | None = "highest",
+        files: ProgramFiles | None = None,
         log: Log = lambda line, end="\n": None,
     ):
         self.module, self.place, self.precision, self.log = module, place, precision, log
+        self.files = files
         self.variables = jax.device_put(variables, place.variables(module, variables))
         self.key = jax.device_put(jax.random.key(seed), place.whole())
         self.compile_seconds = 0.0
@@ -96,17 +100,33 @@ class Programs:
         return jax.device_put(x, self.place.input(x.shape))
 
     def _compile(self, make, plan, what, placed) -> Program:
-        given = jax.tree.map(_shape, placed)
-        function = make(self.module, self.place, plan)
-        with self.place.context():
-            return _build(
-                function,
-                (self.variables, self.key, *given),
-                what,
-                self.place.device,
-                precision=self.precision,
-                log=self.log,
-            )
+        """Returns the program, traced or from a file, and checks what it needs."""
+        self.log(f"compiling for {what} ...", end=" ")
+        begun = time.perf_counter()
+        given = (self.variables, self.key, *jax.tree.map(_shape, placed))
+        exact = self.precision and jax.default_matmul_precision(self.precision)
+        with self.place.context(), exact or contextlib.nullcontext(), jax.disable_jit(False):
+            function = self._function(make, plan, given)
+            compiled = jax.jit(function).lower(*given).compile()
+        seconds = time.perf_counter() - begun
+        memory.give_back()
+        self.log(f"{seconds:.1f} s")
+        need = memory.program_bytes(compiled)
+        named = what.replace(" (", ", ").replace(")", "")
+        self.log(f"{named}, about {memory.text(need)}")
+        memory.check(need, self.place.device, named)
+        return Program(compiled, seconds, need)
+
+    def _function(self, make, plan, given) -> Callable[..., Any]:
+        """Returns the function to compile, as an earlier process has traced it if it did."""
+        name = None
+        if self.files is not None:
+            about = self.module, self.place, self.precision
+            name = program_files.name_of(*about, make, plan, given)
+        if self.files is None or name is None:
+            return make(self.module, self.place, plan)
+        found = self.files.find(name)
+        return found or self.files.keep(name, make(self.module, self.place, plan), given)
 
 
 def _living(key: Any) -> Program | None:
@@ -120,27 +140,3 @@ def _living(key: Any) -> Program | None:
 
 def _shape(x: jax.Array) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
-
-
-def _build(
-    function: Callable[..., Any],
-    arguments: tuple[Any, ...],
-    what: str,
-    device: jax.Device,
-    *,
-    precision: str | None,
-    log: Log,
-) -> Program:
-    log(f"compiling for {what} ...", end=" ")
-    begun = time.perf_counter()
-    exact = None if precision is None else jax.default_matmul_precision(precision)
-    with exact or contextlib.nullcontext(), jax.disable_jit(False):
-        compiled = jax.jit(function).lower(*arguments).compile()
-    seconds = time.perf_counter() - begun
-    memory.give_back()
-    log(f"{seconds:.1f} s")
-    need = memory.program_bytes(compiled)
-    named = what.replace(" (", ", ").replace(")", "")
-    log(f"{named}, about {memory.text(need)}")
-    memory.check(need, device, named)
-    return Program(compiled, seconds, need)

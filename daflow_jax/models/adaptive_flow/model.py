@@ -75,8 +75,11 @@ class AdaptiveFlow(nn.Module):
             train: without effect: statistics of batch norms stay as they are.
         """
         del train
+        shares = self._shares(frames)
         if self.is_initializing():
-            self.flow(frames, iters)
+            out = self.flow(frames, iters)
+            self.change(self.flow.variables["params"])
+            return out
         variables, module = self.flow.variables, self.flow.clone(parent=None)
         difference = self.change(variables["params"])
 
@@ -92,7 +95,7 @@ class AdaptiveFlow(nn.Module):
             )
 
         starts = () if init_flow is None else (init_flow,)
-        clips = (self._shares(frames), jnp.stack([frames[:, :-1], frames[:, 1:]], 2), *starts)
+        clips = (shares, jnp.stack([frames[:, :-1], frames[:, 1:]], 2), *starts)
         pairs = jax.tree.map(lambda x: rearrange(x, "b q ... -> (b q) ..."), clips)
         if len(pairs[0]) == 1:
             return flow_of(variables, difference, jax.tree.map(lambda x: x[0], pairs))
