@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tasks": {"degrade", "losses", "metrics", "models", "nn", "ops", "precision", "viz"},
     "train": {"io", "metrics", "models", "precision", "profiling", "sharding", "tasks"},
     "input_pipeline": {"datasets", "degrade", "io", "synthetic", "tasks"},
-    "predict": {"metrics", "models", "ops", "sharding"},
+    "predict": {"io", "metrics", "models", "ops", "sharding"},
     "fitting": {"io", "losses", "metrics", "models", "ops", "predict", "pretrained"},
     "export": {"io", "models", "ops", "predict", "pretrained"},
     "experiment": {
