@@ -106,12 +106,14 @@ def exact_flow(found: Scene) -> pair_flow.PairFlow:
 
 
 class Truth(NamedTuple):
-    """points: (n, 2) of frame 0. places: (n, t, 2). visible: (n, t). again: (n, t), frames in which
-    a point of the square is seen after it was hidden for two frames or more."""
+    """points: (n, 2) of frame 0. places: (n, t, 2). visible: (n, t). before: (n, t), later frames
+    in which a point of the square is seen that was never hidden. again: (n, t), those in which it
+    is seen after it was hidden for two frames or more."""
 
     points: np.ndarray
     places: np.ndarray
     visible: np.ndarray
+    before: np.ndarray
     again: np.ndarray
 
 
@@ -124,8 +126,9 @@ def truth(found: Scene) -> Truth:
     places = points[:, None] + steps * found.velocity[layers][:, None].astype(np.float32)
     visible = np.stack([seen_in(found, layers, places[:, t], t) for t in range(FRAMES)], 1)
     hidden_before = np.cumsum(~visible, 1)
-    again = visible & (hidden_before >= 2) & (layers == 1)[:, None]
-    return Truth(points, places, visible, again)
+    shown = visible & (layers == 1)[:, None]
+    before = shown & (hidden_before == 0) & (np.arange(FRAMES) > 0)
+    return Truth(points, places, visible, before, shown & (hidden_before >= 2))
 
 
 def chained(found: Scene, points: np.ndarray) -> np.ndarray:
@@ -164,6 +167,7 @@ def measured(places: np.ndarray, visible: np.ndarray | None, known: Truth) -> di
     row = {
         "again": float(np.median(off[known.again])),
         "found": float(np.mean(off[known.again] < NEAR)),
+        "before": float(np.median(off[known.before])),
         "seen": float(np.median(off[:, 1:][known.visible[:, 1:]])),
     }
     if visible is not None:
@@ -238,9 +242,10 @@ def picture(args: argparse.Namespace) -> np.ndarray:
 def table(rows: list[dict[str, dict[str, float]]]) -> str:
     """Returns Markdown: means over clips, and each clip in brackets."""
     heads = {
-        "again": "error of points seen again, px",
+        "again": "error of the square's points seen again, px",
         "found": f"of them within {NEAR} px",
-        "seen": "error of visible points, px",
+        "before": "error before it was hidden, px",
+        "seen": "error of all visible points, px",
         "occlusion": "right visibility",
         "jaccard": "average Jaccard",
     }
