@@ -2,6 +2,7 @@
 
     python -m studies.plans               # hours on a small machine; stops and goes on anywhere
     python -m studies.plans --only v5e    # the slices whose names begin so
+    python -m studies.plans --config configs/jffra/denoise.py
     python -m studies.plans --effort 0 --only v5p    # at the compiler effort of a run
     python -m studies.plans --list        # what is missing, with the command of each
 
@@ -34,12 +35,14 @@ EIGHT = "int8_mixed", "fp8_mixed"
 EIGHT_ON = {"v6e:4x4": {"fsdp": 16}, "v5p:2x2x2": {"fsdp": 8}}
 HD = (1080, 1920)
 ALONE = (544, 960), (720, 1280), HD  # compiling the last one takes more than 21 GB of memory
+JFFRA = "configs/jffra/denoise.py"  # 48 clips: three a chip
 SMALL = "configs/daflow/lift.py"  # nano: of which both efforts end in minutes
 
 
 def jobs() -> list[trial.Job]:
     """Returns what the table holds: both stages, the first one also on two slices and with products
-    in 8 bits, then the prediction of full-HD pairs, last on one chip; and a nano network."""
+    in 8 bits, then the prediction of full-HD pairs, last on one chip; JFFRA's training; and a nano
+    network."""
     train = [
         trial.Job(config, [AVERAGE, short, *PARTS.get((config, name), ())], name, mesh[0])
         for config, short in zip((LIFT, FLOW), SHORT, strict=True)
@@ -62,12 +65,14 @@ def jobs() -> list[trial.Job]:
         for name in ("v6e:2x2", "v5p:2x2x1")
         for x in ("bf16_mixed", *EIGHT)
     ]
-    return [*train, spread, apart, *eight, *predict, *alone, *small]
+    restorer = trial.Job(JFFRA, [], "v5e:4x4", {"data": 16})
+    return [*train, spread, apart, *eight, *predict, *alone, restorer, *small]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="beginning of the slices to plan")
+    parser.add_argument("--config", default="", help="plan this configuration alone")
     parser.add_argument("--timeout", type=int, default=4 * 3600, help="seconds of one plan")
     parser.add_argument("--effort", type=float, default=trial.QUICK, help="of the compiler (-1)")
     parser.add_argument("--list", action="store_true", help="name what is missing, compile nothing")
@@ -77,7 +82,8 @@ def main() -> None:
     known = json.loads(file.read_text()) if file.exists() else {}
     for job in jobs():
         name = _name(job, args.effort)
-        if name in known or not job.topology.startswith(args.only):
+        wanted = job.topology.startswith(args.only) and args.config in ("", job.config)
+        if name in known or not wanted:
             continue
         print(command(job) if args.list else name, flush=True)
         if args.list:
