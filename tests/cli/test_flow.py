@@ -26,8 +26,9 @@ def clip(tmp_path):
 
 
 def test_a_pair_gives_flow_wheel_and_manifest(daflow, clip, model, tmp_path, monkeypatch):
-    monkeypatch.setattr("daflow_jax.predict.program._shared", {})  # nothing is compiled
-    code, out, err = daflow("flow", clip / "0001.png", clip / "0002.png", "--model", model)
+    with monkeypatch.context() as patch:
+        patch.setattr("daflow_jax.predict.program._shared", {})  # nothing is compiled
+        code, out, err = daflow("flow", clip / "0001.png", clip / "0002.png", "--model", model)
     assert code == 0 and "daflow_out/clip/0001.flo: 1 flows" in out
     assert re.search(r"compiling for 100x120 \(batch 1\) \.\.\. \d+\.\d s\n", err)
     assert re.search(r"100x120, batch 1, about \d+ MB", err)
