@@ -212,7 +212,8 @@ def table(results: dict[str, dict[str, float]]) -> str:
         for severity in severities:
             for name in ("iou", "ari"):
                 values = [value[name] for value in found.get(severity, [])]
-                row.append(f"{np.mean(values):.3f} ± {np.std(values):.3f}" if values else "")
+                spread = f" ± {np.std(values):.3f}" if len(values) > 1 else ""
+                row.append(f"{np.mean(values):.3f}{spread}" if values else "")
         lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines)
 
