@@ -186,11 +186,8 @@ def report(args) -> None:
     if not rows:
         raise errors.UserError(args.out / args.system, "holds no readout", "Run `read` first")
     text = table(rows, _arms(args))
-    atomic.write_text(args.out / args.system / "table.md", text + "\n")
     atomic.write_text(args.out / args.system / "table.json", json.dumps(rows, indent=1) + "\n")
-    print(text)
-    if args.docs:
-        page.fill(args.docs, args.system, text)
+    page.publish(text, args.out / args.system, args.docs, args.system)
 
 
 def table(rows: Mapping[str, Mapping[str, list[float]]], arms: Mapping[str, Arm]) -> str:

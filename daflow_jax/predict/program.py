@@ -119,14 +119,13 @@ class Programs:
 
     def _function(self, make, plan, given) -> Callable[..., Any]:
         """Returns the function to compile, as an earlier process has traced it if it did."""
-        name = None
-        if self.files is not None:
-            about = self.module, self.place, self.precision
-            name = program_files.name_of(*about, make, plan, given)
-        if self.files is None or name is None:
-            return make(self.module, self.place, plan)
-        found = self.files.find(name)
-        return found or self.files.keep(name, make(self.module, self.place, plan), given)
+        function = make(self.module, self.place, plan)
+        if self.files is None:
+            return function
+        name = program_files.name_of(self.module, self.place, self.precision, make, plan, given)
+        if name is None:
+            return function
+        return self.files.find(name) or self.files.keep(name, function, given)
 
 
 def _living(key: Any) -> Program | None:

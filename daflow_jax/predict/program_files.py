@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from jax import export
 
 from daflow_jax import errors
 from daflow_jax.io import atomic
@@ -45,7 +46,7 @@ class ProgramFiles:
                 return None
             os.utime(path)
             with contextlib.suppress(Exception):  # of another version: anything may be raised
-                return jax.export.deserialize(bytearray(data[_SEAL:])).call
+                return export.deserialize(bytearray(data[_SEAL:])).call
         return None
 
     def keep(self, name: str, function: Callable[..., Any], arguments: Any) -> Callable[..., Any]:
@@ -53,7 +54,7 @@ class ProgramFiles:
         can be written to; itself, if JAX cannot write it.
         """
         try:
-            traced = jax.export.export(jax.jit(function))(*arguments)
+            traced = export.export(jax.jit(function))(*arguments)
             data = bytes(traced.serialize())
         except (ValueError, NotImplementedError):  # calls or trees that the format does not have
             return function
