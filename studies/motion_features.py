@@ -5,27 +5,36 @@
     python -m studies.motion_features report OUT flowe --docs docs/motion_features.md
     python -m studies.motion_features all OUT flowe          # the three in a row
 
-and the same with poodle and densecl; `python -m studies.motion_tubes OUT` is DoRA's. Every arm is a
-run of train.py on the same clips, and the same command goes on where it was stopped. The readout is
-`evaluate.readout` on 200 labelled frames, three draws a seed, at pixels.
+    python -m studies.motion_features all OUT flowe --arms true --severity 5 \\
+        --flow raft-small=models/raft-small    # flow judged by its use, on degraded frames
+
+and the same with poodle and densecl; `python -m studies.motion_tubes OUT` is DoRA's. Every arm
+learns as train.py does, from the same clips, and the same command goes on where it was stopped. The
+readout is `evaluate.readout` on 200 labelled frames, three draws a seed, at pixels.
 """
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
-from daflow_jax import api, errors
+from daflow_jax import api, errors, experiment
 from daflow_jax.evaluate.readout import run as readouts
+from daflow_jax.evaluate.readout import sets
+from daflow_jax.experiment import config_file
 from daflow_jax.io import atomic
-from studies import page
+from daflow_jax.synthetic import scene
+from daflow_jax.train import loop
+from studies import kept_clips, page
 
 ROOT = Path(__file__).parents[1]
+POOL_SEED = 1000  # [choice] of the clips to learn from; no readout has it
+JUDGED = 64  # clips for the figures of training
 METRICS = ("miou", "miou_small", "miou_large", "knn", "rank")
 UNTRAINED = {"train.steps": 1, "optimizer.lr": 0.0, "optimizer.warmup_steps": 0}
 
@@ -69,6 +78,7 @@ SYSTEMS: dict[str, dict[str, Arm]] = {
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit code."""
     args = _parser().parse_args(argv)
+    args.flow = dict(args.flow)
     try:
         for name in ("train", "read", "report") if args.what == "all" else (args.what,):
             {"train": train, "read": read, "report": report}[name](args)
@@ -89,13 +99,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=4000, help="of every arm (4000)")
     parser.add_argument("--size", type=int, default=96, help="of frames, in pixels (96)")
     parser.add_argument("--batch", type=int, default=0, help="clips (the configuration's)")
-    parser.add_argument("--source", choices=("host", "device"), default="host", help="of clips")
+    parser.add_argument("--clips", type=int, default=2048, help="to learn from (2048)")
+    parser.add_argument("--severity", type=int, default=0, help="of all frames (0)")
+    text = "a model folder; adds an arm with its flow of the frames as they are"
+    parser.add_argument("--flow", type=_named, action="append", default=[], help=text)
     parser.add_argument("--labelled", type=int, default=200, help="frames of a draw (200)")
     parser.add_argument("--draws", type=int, default=3, help="draws of them (3)")
-    parser.add_argument("--raft", default="", help="model folder; adds an arm with its flow")
     parser.add_argument("--set", default="shapes", help="of evaluate.readout (shapes)")
     parser.add_argument("--docs", type=page.path, help="page to write")
     return parser
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, _, place = text.partition("=")
+    if not name or not place or "/" in name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR. Name a model folder")
+    return name, place
 
 
 def _integers(text: str) -> tuple[int, ...]:
@@ -103,30 +122,28 @@ def _integers(text: str) -> tuple[int, ...]:
 
 
 def _arms(args) -> dict[str, Arm]:
-    arms = dict(SYSTEMS[args.system])
-    if args.raft:
-        flow = {
-            "task.flow_from": "network",
-            "networks.flow.name": "raft-small",
-            "optimizer.frozen": ("flow/.*",),
-            "checkpoint.init_from": f"flow={args.raft}",
-        }
-        arms["raft"] = Arm("flow of RAFT-small", flow)
+    arms = SYSTEMS[args.system]
     for name in args.arms or ():
         if name not in arms:
             raise errors.UserError(f"arm {name!r}", "is unknown", errors.nearest(name, arms))
-    return {name: arms[name] for name in args.arms or arms}
+    flows = {name: Arm(f"flow of {name}") for name in args.flow}
+    return {name: arms[name] for name in args.arms or arms} | flows
 
 
 def _runs(args):
     for seed in args.seeds:
         for name, arm in _arms(args).items():
-            yield name, arm, seed, args.out / args.system / f"{name}-{seed}"
+            yield name, arm, seed, args.out / _part(args) / f"{name}-{seed}"
+
+
+def _part(args) -> str:
+    """Returns the name of a table: flowe, or flowe-5 of frames at severity 5."""
+    return f"{args.system}-{args.severity}" if args.severity else args.system
 
 
 def train(args) -> None:
     """Trains what is not trained yet."""
-    for _, arm, seed, workdir in _runs(args):
+    for name, arm, seed, workdir in _runs(args):
         if (workdir / "done").exists():
             continue
         print(workdir, flush=True)
@@ -136,22 +153,30 @@ def train(args) -> None:
             "optimizer.warmup_steps": min(100, args.steps // 4),
             "data.scene.height": args.size,
             "data.scene.width": args.size,
-            "data.source": args.source,
             "seed": 100 + seed,
             "eval.every": 0,
             "log.every": 50,
+            "log.tensorboard": False,
             **({"train.batch_size": args.batch} if args.batch else {}),
             **arm.changes,
         }
         words = [f"--config.{key}={value}" for key, value in changes.items()]
-        config = ROOT / f"configs/{args.system}/nano.py"
-        command = [sys.executable, ROOT / "train.py", "--config", config, "--workdir", workdir]
-        workdir.parent.mkdir(parents=True, exist_ok=True)
-        with open(workdir.with_suffix(".log"), "a", encoding="utf-8") as log:
-            done = subprocess.run([*command, *words], stdout=log, stderr=log, check=False)
-        if done.returncode:
-            rule = f"train.py ended with code {done.returncode}"
-            raise errors.UserError(workdir.with_suffix(".log"), rule, "Read its last lines")
+        config = config_file.read(str(ROOT / f"configs/{args.system}/nano.py"), words)
+        config["data"]["name"] = _clips(args, name, config["data"]["scene"])
+        if loop.train(experiment.build(config, jax.devices()[:1]), workdir):
+            raise KeyboardInterrupt  # stopped by a signal, after saving
+
+
+def _clips(args, name: str, scenes: Mapping[str, Any]) -> str:
+    """Returns the name of the source of an arm's clips."""
+    config = scene.SceneConfig(**scenes)
+    folder = args.out / f"clips_{config.still_share:g}"
+    file = kept_clips.generated(folder, args.severity, args.clips, config, POOL_SEED)
+    judged = kept_clips.generated(folder, args.severity, JUDGED, config, scene.EVAL_SEED)
+    learned = (file,)
+    if name in args.flow:
+        learned += (kept_clips.estimated(file, name, api.load(args.flow[name], "flow")),)
+    return kept_clips.source(f"{folder.name}_{file.stem}_{name}", learned, judged)
 
 
 def read(args) -> None:
@@ -163,10 +188,29 @@ def read(args) -> None:
         print(target, flush=True)
         model = api.load(workdir / "export/last")
         few = dict(train=args.labelled, test=args.labelled, draws=args.draws)
-        found = readouts.readout(model, args.set, (args.size, args.size), **few)
+        found = readouts.readout(model, _set(args), (args.size, args.size), **few)
         steps = sorted((workdir / "eval").glob("step_*.json"))
         trained = json.loads(steps[-1].read_text()) if steps else {}
         atomic.write_text(target, json.dumps({**found, "eval": trained}, indent=1) + "\n")
+
+
+def _set(args) -> str:
+    """Returns the name of the labelled frames, degraded like those that were learned from."""
+    if not args.severity:
+        return args.set
+    name, make = f"{args.set}-{args.severity}", sets.get(args.set)
+
+    def degraded(count: int, size: tuple[int, int], first: int) -> sets.Labelled:
+        clean = make(count, size, first)
+        frames = [
+            kept_clips.degraded(frame[None], args.severity, [first + k, args.severity])[0]
+            for k, frame in enumerate(clean.frames)
+        ]
+        return clean._replace(frames=np.stack(frames).astype(np.float32) / 255)
+
+    if name not in sets.SETS:
+        sets.register(name, degraded)
+    return name
 
 
 def report(args) -> None:
@@ -184,10 +228,10 @@ def report(args) -> None:
         for key, value in values.items():
             rows.setdefault(name, {}).setdefault(key, []).append(value)
     if not rows:
-        raise errors.UserError(args.out / args.system, "holds no readout", "Run `read` first")
+        raise errors.UserError(args.out / _part(args), "holds no readout", "Run `read` first")
     text = table(rows, _arms(args))
-    atomic.write_text(args.out / args.system / "table.json", json.dumps(rows, indent=1) + "\n")
-    page.publish(text, args.out / args.system, args.docs, args.system)
+    atomic.write_text(args.out / _part(args) / "table.json", json.dumps(rows, indent=1) + "\n")
+    page.publish(text, args.out / _part(args), args.docs, _part(args))
 
 
 def table(rows: Mapping[str, Mapping[str, list[float]]], arms: Mapping[str, Arm]) -> str:

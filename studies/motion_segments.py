@@ -21,14 +21,12 @@ import jax
 import numpy as np
 
 from daflow_jax import DEFAULT_MODEL, api, errors, experiment, viz
-from daflow_jax.degrade import pipeline
 from daflow_jax.experiment import config_file
-from daflow_jax.input_pipeline import sources
 from daflow_jax.io import atomic, image
 from daflow_jax.outputs import mask_files
-from daflow_jax.synthetic import host, scene
+from daflow_jax.synthetic import scene
 from daflow_jax.train import loop
-from studies import page
+from studies import kept_clips, page
 
 CONFIG = "configs/guess_what_moves/nano.py"
 SEVERITIES = (0, 3, 5)
@@ -37,92 +35,11 @@ SHOWN = (3, 5, 11)  # held-out clips of the picture
 TRUTH, CONTROL = "true", "shuffled"
 
 
-def pool(folder: Path, severity: int, count: int, scenes: scene.SceneConfig, seed: int) -> Path:
-    """Returns the file of `count` clips of two frames, degraded at a severity."""
-    file = folder / _name(seed, severity)
-    if file.is_file():
-        return file
-    rows: dict[str, list[np.ndarray]] = {}
-    for index in range(count):
-        clip = host.clip(scenes, seed, index)
-        frames = np.round(255 * clip["hq"]).astype(np.uint8)
-        if severity:
-            rng = np.random.default_rng([seed, index, severity])
-            recipe = pipeline.sample_recipe(rng, "clip", (severity, severity), len(frames), 0.0)
-            frames = pipeline.apply(recipe, frames)
-        kept = {"lq": frames, "instances": clip["instances"].astype(np.uint8)}
-        kept |= {key: clip[key].astype(np.float16) for key in ("flow", "flow_back")}
-        for key, value in kept.items():
-            rows.setdefault(key, []).append(value)
-    folder.mkdir(parents=True, exist_ok=True)
-    _save(file, {key: np.stack(values) for key, values in rows.items()})
-    return file
-
-
-def _name(seed: int, severity: int) -> str:
-    return f"clips_{seed}_{severity}.npz"
-
-
-def estimated(file: Path, name: str, model: Any) -> Path:
-    """Returns the file of a model's flow of a pool's degraded frames, both ways."""
-    out = file.with_name(f"{file.stem}_{name}.npz")
-    if out.is_file():
-        return out
-    with np.load(file) as clips:
-        frames = clips["lq"]
-    found = {"flow": [], "flow_back": []}
-    for clip in frames:
-        both = model(np.stack([clip[0], clip[1], clip[0]]))
-        found["flow"].append(both[:1].astype(np.float16))
-        found["flow_back"].append(both[1:].astype(np.float16))
-    _save(out, {key: np.stack(values) for key, values in found.items()})
-    return out
-
-
-def _save(file: Path, arrays: dict[str, Any]) -> None:
-    with atomic.replacing(file) as part, open(part, "wb") as stream:
-        np.savez(stream, **arrays)
-
-
-class Pool:
-    """Clips of a file as a source of the loader, again and again, maybe with other flow."""
-
-    def __init__(self, file: Path, flow: Path | None):
-        with np.load(file) as clips:
-            self._clips = dict(clips)
-        if flow is not None:
-            with np.load(flow) as found:
-                self._clips |= dict(found)
-
-    def __len__(self) -> int:
-        return 2**31 - 1
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        row = {key: x[int(index) % len(x)] for key, x in self._clips.items()}
-        frames = row["lq"].astype(np.float32) / 255
-        flows = {key: row[key].astype(np.float32) for key in ("flow", "flow_back")}
-        masks = {key: np.ones(flows["flow"].shape[:3], bool) for key in ("valid", "valid_back")}
-        instances = row["instances"].astype(np.int32)
-        out = {"hq": frames, "lq": frames, "instances": instances, "degraded": True}
-        return {"index": np.int64(index), **out, **flows, **masks}
-
-
-def register(name: str, files: dict[bool, tuple[Path, Path | None]]) -> str:
-    """Returns the name of a source: files[False] to learn from, files[True] to be judged on."""
-
-    def make(config: Any) -> Pool:
-        return Pool(*files[config.seed >= scene.EVAL_SEED])
-
-    if name not in sources.SOURCES:
-        sources.register(name, make)
-    return name
-
-
-def cell(folder: Path, source: str, method: str, seed: int, args: argparse.Namespace) -> dict:
+def cell(folder: Path, clips: str, method: str, seed: int, args: argparse.Namespace) -> dict:
     """Returns the scores of one training, which goes on where it was."""
     steps = args.steps
     config = config_file.read(CONFIG, [f"--config.train.steps={steps}", f"--config.seed={seed}"])
-    config["data"]["name"] = source
+    config["data"]["name"] = clips
     config["task"]["frames"] = "lq"
     config["task"]["flow_from"] = "shuffled" if method == CONTROL else "batch"
     config["train"]["batch_size"] = args.batch
@@ -141,43 +58,46 @@ def run(args: argparse.Namespace) -> int:
     given = dict(_named(text) for text in args.flow)
     given[Path(args.shipped).name] = args.shipped
     methods = [TRUTH, *given, CONTROL]
-    config = config_file.read(CONFIG)
-    scenes = scene.SceneConfig(**dict(config["data"]["scene"]))
     results = _results(out)
     for severity in args.severities:
-        train = pool(out / "clips", severity, args.clips, scenes, 0)
-        test = pool(out / "clips", severity, args.judged, scenes, scene.EVAL_SEED)
+        train = _clips(args, severity, args.clips, 0)
+        test = _clips(args, severity, args.judged, scene.EVAL_SEED)
         for method in methods:
-            flow = None
-            if method not in (TRUTH, CONTROL):
+            learned = (train,)
+            if method in given:
                 model = api.load(given[method], "flow")
-                flow = estimated(train, method, model)
-            source = register(f"{method}_{severity}", {False: (train, flow), True: (test, None)})
+                learned += (kept_clips.estimated(train, method, model),)
+            name = kept_clips.source(f"{method}_{severity}", learned, test)
             for seed in range(args.seeds):
                 key = f"{method}/{severity}/{seed}"
                 if key in results:
                     continue
                 print(key, file=sys.stderr, flush=True)
-                found = cell(out / key, source, method, seed, args)
-                results[key] = {name: found[name] for name in ("loss", *SCORES)}
+                found = cell(out / key, name, method, seed, args)
+                results[key] = {score: found[score] for score in ("loss", *SCORES)}
                 atomic.write_text(out / "RESULTS.json", json.dumps(results, indent=1))
     page.publish(table(results), out, args.docs, "segments")
     if args.docs:
-        image.write_image(args.docs.with_suffix(".jpg"), picture(out, methods, args.severities))
+        image.write_image(args.docs.with_suffix(".jpg"), picture(args, methods))
     return 0
 
 
-def picture(out: Path, methods: list[str], severities: list[int]) -> np.ndarray:
+def _clips(args: argparse.Namespace, severity: int, count: int, seed: int) -> Path:
+    scenes = scene.SceneConfig(**dict(config_file.read(CONFIG)["data"]["scene"]))
+    return kept_clips.generated(args.out / "clips", severity, count, scenes, seed)
+
+
+def picture(args: argparse.Namespace, methods: list[str]) -> np.ndarray:
     """Returns a row for each severity: a held-out frame, its objects, and the masks that the first
     seed of every method finds in that frame alone.
     """
     rows = []
-    for severity, clip in zip(severities, SHOWN, strict=False):
-        with np.load(out / "clips" / _name(scene.EVAL_SEED, severity)) as clips:
+    for severity, clip in zip(args.severities, SHOWN, strict=False):
+        with np.load(_clips(args, severity, args.judged, scene.EVAL_SEED)) as clips:
             frame, objects = clips["lq"][clip][0], clips["instances"][clip][0]
         row = [frame, viz.labels_overlay(frame, objects)]
         for method in methods:
-            model = api.load(out / f"{method}/{severity}/0/export/last")
+            model = api.load(args.out / f"{method}/{severity}/0/export/last")
             numbers = mask_files.by_area(model, [frame])
             row.append(viz.labels_overlay(frame, numbers[model(frame[None])[0].argmax(-1)]))
         rows.append([np.repeat(np.repeat(tile, 2, 0), 2, 1) for tile in row])
