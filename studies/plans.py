@@ -6,8 +6,8 @@
     python -m studies.plans --effort 0 --only v5p    # at the compiler effort of a run
     python -m studies.plans --list        # what is missing, with the command of each
 
-Needs libtpu (pip install 'daflow-jax[plan]'). Plans are kept in docs/plans.json; one that is there
-is not made again: delete its entry to make it anew.
+Needs libtpu (pip install 'daflow-jax[plan]') and, for GPUs, JAX's CUDA plugin ('[cuda12]'). Plans
+are kept in docs/plans.json; one that is there is not made again: delete its entry to make it anew.
 """
 
 import argparse
@@ -29,7 +29,9 @@ SLICES = {  # how 32 clips and how predictions spread; a v4 program is for one c
     "v6e:4x4": ({"fsdp": 16}, {"data": 4, "seq": 4}),
     "v5p:4x4x4": ({"fsdp": 32, "seq": 2}, {"data": 16, "seq": 4}),
     "v4:2x2x4": ({"fsdp": 32}, {"data": 8, "seq": 4}),
+    "h100:8": ({"fsdp": 8}, {"data": 2, "seq": 4}),
 }
+PAPERS = "h100:4", {"fsdp": 4}  # what DA-Flow was trained on
 TWO, TWO_MESH = "2xv5e:4x4", {"dcn": 2, "fsdp": 16}
 EIGHT = "int8_mixed", "fp8_mixed"
 EIGHT_ON = {"v6e:4x4": {"fsdp": 16}, "v5p:2x2x2": {"fsdp": 8}}
@@ -40,9 +42,9 @@ SMALL = "configs/daflow/lift.py"  # nano: of which both efforts end in minutes
 
 
 def jobs() -> list[trial.Job]:
-    """Returns what the table holds: both stages, the first one also on two slices and with products
-    in 8 bits, then the prediction of full-HD pairs, last on one chip; JFFRA's training; and a nano
-    network."""
+    """Returns what the table holds: both stages, the second one also on the paper's GPUs, the first
+    one also on two slices and with products in 8 bits; then the prediction of full-HD pairs, last
+    on one chip; JFFRA's training; and a nano network."""
     train = [
         trial.Job(config, [AVERAGE, short, *PARTS.get((config, name), ())], name, mesh[0])
         for config, short in zip((LIFT, FLOW), SHORT, strict=True)
@@ -65,8 +67,10 @@ def jobs() -> list[trial.Job]:
         for name in ("v6e:2x2", "v5p:2x2x1")
         for x in ("bf16_mixed", *EIGHT)
     ]
+    alone.append(trial.Job(FLOW, [SHORT[1]], "h100:1", {"data": 1}, HD, 2))
+    four = [trial.Job(FLOW, [AVERAGE, SHORT[1]], *PAPERS)]
     restorer = trial.Job(JFFRA, [], "v5e:4x4", {"data": 16})
-    return [*train, spread, apart, *eight, *predict, *alone, restorer, *small]
+    return [*train, *four, spread, apart, *eight, *predict, *alone, restorer, *small]
 
 
 def main() -> None:

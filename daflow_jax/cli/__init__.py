@@ -26,7 +26,7 @@ COMMANDS = {  # verb: (module, one line)
     "analyze": ("analyze", "which features of networks match, and whether flow relies on them"),
     "data": ("data", "check, describe and label folders of data"),
     "doctor": ("doctor", "check versions, devices, memory, cache and optional parts"),
-    "plan": ("plan", "memory, exchanges and FLOPs of a run on a TPU slice, without the slice"),
+    "plan": ("plan", "memory, exchanges and FLOPs of a run on TPUs or GPUs that need not be there"),
     "export": ("export", "save a fixed-size function as StableHLO for serving"),
     "convert": ("convert", "flow file formats; published PyTorch weights to a model folder"),
 }

@@ -38,7 +38,7 @@ OPTIONAL = {  # module: (what it is for, how to get it)
     "grain": ("training on stored data", "pip install 'daflow-jax[data]'"),
     "tensorflow_datasets": ("preparing data sets", "pip install 'daflow-jax[data]'"),
     "qwix": ("training with products in 8 bits", "pip install 'daflow-jax[quant]'"),
-    "libtpu": ("daflow plan, and TPUs", "pip install 'daflow-jax[plan]'"),
+    "libtpu": ("daflow plan for TPUs, and TPUs", "pip install 'daflow-jax[plan]'"),
     "skimage": ("photographs as textures of clips", "pip install 'daflow-jax[data]'"),
 }
 

@@ -11,14 +11,15 @@ def add_parser(subparsers) -> None:
     """Adds the verb and its options."""
     parser = subparsers.add_parser(
         "plan",
-        help="memory, exchanges and FLOPs of a run on a TPU slice, without the slice",
+        help="memory, exchanges and FLOPs of a run on TPUs or GPUs that need not be there",
         description=(
-            "Compiles the very step of a training, or of a prediction, for a TPU slice that need "
-            "not be there, and reads the program: memory of a device, what devices exchange and "
-            "over which mesh axis, FLOPs, attention that holds whole logits. Needs libtpu: pip "
-            "install 'daflow-jax[plan]'. cpu:8 tries the command without. Large networks take "
-            "minutes per mesh; every compilation has a process of its own. The compiler works with "
-            "little effort; JAX_EXEC_TIME_OPTIMIZATION_EFFORT=0 gives it that of a run."
+            "Compiles the very step of a training, or of a prediction, for TPUs or NVIDIA GPUs "
+            "that need not be there, and reads the program: memory of a device, what devices "
+            "exchange and over which mesh axis, FLOPs, attention that holds whole logits. Needs "
+            "the compiler: pip install 'daflow-jax[plan]' for TPUs, 'daflow-jax[cuda12]' for GPUs. "
+            "cpu:8 tries the command without. Large networks take minutes per mesh; every "
+            "compilation has a process of its own. The TPU compiler works with little effort; "
+            "JAX_EXEC_TIME_OPTIMIZATION_EFFORT=0 gives it that of a run."
         ),
         **options.examples(
             "daflow plan --config configs/daflow/lift_base.py --topology v5e:4x4 --mesh fsdp=16",
@@ -26,6 +27,7 @@ def add_parser(subparsers) -> None:
             "--config.train.batch_size=64",
             "daflow plan --config configs/daflow/lift_base.py --topology 2xv5e:4x4 "
             "--mesh dcn=2,fsdp=16",
+            "daflow plan --config configs/daflow/flow_base.py --topology h100:8 --mesh fsdp=8",
             "daflow plan --config configs/daflow/flow_base.py --topology v5e:4x4 "
             "--predict 1080x1920 --mesh data=2,seq=8 --out plan.json",
         ),
@@ -38,7 +40,8 @@ def add_parser(subparsers) -> None:
         "--topology",
         required=True,
         metavar="NAME",
-        help="v4, v5e, v5p or v6e with its shape; 2xv5e:4x4 are two slices",
+        help="v4, v5e, v5p or v6e with its shape, or a100, h100, h200, b200 with a number; "
+        "2xv5e:4x4 are two slices, 2xh100:8 two machines",
     )
     parser.add_argument(
         "--mesh",

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from daflow_jax.plan import groups, megascale
-from daflow_jax.profiling import flops
+from daflow_jax.plan import groups, megascale, products
 
 _BYTES = {"pred": 1, "bf16": 2, "f16": 2, "f32": 4, "f64": 8, "c64": 8, "c128": 16}
 _ARRAY = re.compile(r"\b(pred|bf16|c64|c128|f8\w*|[fsu]\d+)\[([\d,]*)\]")
@@ -123,15 +122,16 @@ class Program:
         ("bf16", "s8"), as the compiler left it; kernels are not looked into."""
         total: dict[str, float] = {}
         for name, instructions in self.computations.items():
-            products = [x for x in instructions if x.opcode in ("convolution", "dot")]
-            if not products or not self.runs[name]:
+            made = [x for x in instructions if products.kind(x)]
+            if not made or not self.runs[name]:
                 continue
             shapes = {x.name: shape(x.type) for x in instructions}
-            formats = {x.name: x.type.partition("[")[0] for x in instructions}
-            for x in products:
-                kind = formats[_operands(x)[0]]
-                done = 2.0 * self.runs[name] * _product(x, shapes)
-                total[kind] = total.get(kind, 0.0) + done
+            formats = {x.name: x.type.lstrip("(").partition("[")[0] for x in instructions}
+            for x in made:
+                left, *others = _operands(x)
+                given = [shapes[operand] for operand in (left, *others)]
+                done = 2.0 * self.runs[name] * products.count(x, shape(x.type), given)
+                total[formats[left]] = total.get(formats[left], 0.0) + done
         return total
 
     def collectives(self, axes: dict[str, int]) -> list[Collective]:
@@ -223,40 +223,6 @@ def _constant(x: Instruction) -> int | None:
 
 def _operands(instruction: Instruction) -> list[str]:
     return re.findall(r"%([\w.\-]+)", instruction.rest.split(")")[0])
-
-
-def _product(x: Instruction, shapes: dict[str, tuple[int, ...]]) -> int:
-    left, right = (shapes[name] for name in _operands(x)[:2])
-    if x.opcode == "dot":
-        contracted = re.search(r"lhs_contracting_dims=\{([\d,]*)\}", x.rest)
-        over = [int(i) for i in contracted[1].split(",") if i] if contracted else []
-        return math.prod(shape(x.type)) * math.prod(left[i] for i in over)
-    labels = re.search(r"dim_labels=(\w+)_(\w+)->(\w+)", x.rest)
-    if labels is None:
-        raise ValueError(f"no dim_labels in {x.name}")
-    window = dict(re.findall(r"(\w+)=([\w\-]+)", _window(x.rest)))
-    out = dict(zip(labels[3], shape(x.type), strict=True))
-    given = dict(zip(labels[1], left, strict=True))
-    kernel = dict(zip(labels[2], right, strict=True))
-    places = [key for key in labels[3] if key.isdigit()]
-    taps = (_taps(i, given[key], kernel[key], out[key], window)
-            for i, key in enumerate(sorted(places)))  # fmt: skip
-    return out["b"] * out["f"] * kernel["i"] * math.prod(taps)
-
-
-def _window(rest: str) -> str:
-    match = re.search(r"window=\{([^}]*)\}", rest)
-    return match[1] if match else ""
-
-
-def _taps(i: int, size: int, kernel: int, out: int, window: dict[str, str]) -> int:
-    def value(name: str, default: str) -> str:
-        return window[name].split("x")[i] if name in window else default
-
-    low, high = (int(n) for n in value("pad", "0_0").split("_"))
-    numbers = (int(value(name, "1")) for name in ("stride", "lhs_dilate", "rhs_dilate"))
-    stride, spread, kernel_spread = numbers
-    return flops.meetings(size, kernel, out, stride, (low, high), spread, kernel_spread)
 
 
 def _sent(kind: str, x: Instruction, members: np.ndarray) -> float:

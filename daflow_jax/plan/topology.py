@@ -10,6 +10,7 @@ import jax
 from jax.sharding import Mesh
 
 from daflow_jax import errors
+from daflow_jax.plan import gpus
 from daflow_jax.profiling import peak_rates
 
 GIB = 2**30
@@ -23,13 +24,18 @@ ENVIRONMENT = {  # keeps libtpu from asking a machine that is not there
     "TPU_WORKER_HOSTNAMES": "localhost",
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
 }
-_NAME = re.compile(r"(?:([1-9]\d{0,2})x)?(?:(v4|v5e|v5p|v6e):(\d+(?:x\d+){1,2})|cpu:(\d+))")
+_GPUS = "|".join(gpus.GPUS)
+_NAME = re.compile(
+    r"(?:([1-9]\d{0,2})x)?"
+    rf"(?:(v4|v5e|v5p|v6e):(\d+(?:x\d+){{1,2}})|(cpu|{_GPUS}):(\d+))"
+)
 
 
 class Topology(NamedTuple):
-    """`slices` equal slices of the shape `slice` ("v5e:4x4").
+    """`slices` equal slices of the shape `slice` ("v5e:4x4"); of GPUs a slice is a machine.
 
-    kind: v4, v5e, v5p, v6e or cpu. devices: of all slices. limit: bytes for the program of one.
+    kind: v4, v5e, v5p, v6e, one of `gpus.GPUS`, or cpu. devices: of all slices. limit: bytes for
+    the program of one.
     """
 
     name: str
@@ -49,19 +55,24 @@ class Topology(NamedTuple):
 
 
 def parse(name: str) -> Topology:
-    """Returns the slice called "v5e:4x4", the two slices "2xv5e:4x4" or, for trying, "cpu:8".
+    """Returns the slice called "v5e:4x4", the two slices "2xv5e:4x4", the machine of eight GPUs
+    "h100:8" or, for trying, "cpu:8".
 
-    Raises UserError for other names, and with code 3 for a TPU without libtpu.
+    Raises UserError for other names, and with code 3 where the compiler is not installed.
     """
     match = _NAME.fullmatch(name)
     if match is None:
-        remedy = "Write v5e:4x4, 2xv5e:4x4 (two slices), v5p:4x4x4, v4:2x2x4 or, for a trial, cpu:8"
+        remedy = "Write v5e:4x4, 2xv5e:4x4 (two slices), v5p:4x4x4, h100:8 or, for a trial, cpu:8"
         raise errors.UserError(
             f"--topology {name}", "is not a slice that a program can be for", remedy
         )
     slices = int(match[1] or 1)
     if match[4]:
-        return Topology(name, "cpu", slices * int(match[4]), None, slices)
+        count, on_cpu = slices * int(match[5]), match[4] == "cpu"
+        if not on_cpu and not has_cuda():
+            remedy = "pip install 'daflow-jax[cuda12]' (Linux); no GPU is needed"
+            raise errors.UserError(f"--topology {name}", "needs JAX's CUDA plugin", remedy, 3)
+        return Topology(name, match[4], count, None if on_cpu else gpus.limit(match[4]), slices)
     if importlib.util.find_spec("libtpu") is None:
         remedy = "pip install 'daflow-jax[plan]' (Linux, x86-64)"
         raise errors.UserError(f"--topology {name}", "needs libtpu, the TPU compiler", remedy, 3)
@@ -70,21 +81,34 @@ def parse(name: str) -> Topology:
     return Topology(name, kind, count * DEVICES_PER_CHIP.get(kind, 1), LIMITS[kind], slices)
 
 
+def has_cuda() -> bool:
+    """Returns whether JAX's CUDA plugin is installed, which brings the compiler for GPUs."""
+    if importlib.util.find_spec("jax_plugins") is None:
+        return False
+    return any(importlib.util.find_spec(f"jax_plugins.xla_cuda{n}") for n in (12, 13))
+
+
 def environment(topology: Topology) -> dict[str, str]:
     """Returns what must be in the environment of a process before it calls `devices`."""
-    if topology.kind == "cpu":
-        flag = f"--xla_force_host_platform_device_count={topology.devices}"
-        flags = f"{os.environ.get('XLA_FLAGS', '')} {flag}"  # the last one counts
-        return {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags.strip()}
-    return ENVIRONMENT
+    if topology.kind in LIMITS:
+        return ENVIRONMENT
+    flag = f"--xla_force_host_platform_device_count={topology.devices}"
+    if topology.kind in gpus.GPUS:
+        flag = "--xla_gpu_autotune_level=0"  # there is no GPU to try kernels on
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {flag}"  # the last one counts
+    return {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags.strip()}
 
 
 def devices(topology: Topology) -> list[jax.Device]:
-    """Returns its devices; programs can be compiled for those of TPUs, not run."""
+    """Returns its devices; programs can be compiled for those of TPUs and GPUs, not run."""
     if topology.kind == "cpu":
         return jax.devices("cpu")[: topology.devices]
     from jax.experimental import topologies
 
+    if topology.kind in gpus.GPUS:
+        shape = f"{topology.slices}x1x{topology.devices // topology.slices}"
+        about: dict[str, Any] = dict(target_config=gpus.target(topology.kind), topology=shape)
+        return list(topologies.get_topology_desc("", "cuda", **about).devices)
     try:
         more: dict[str, Any] = {"num_slices": topology.slices} if topology.slices > 1 else {}
         if topology.slice.endswith(":1x1"):  # machines of four chips are assumed else

@@ -43,8 +43,9 @@ def test_refusals_say_what_to_do(capsys, monkeypatch):
     assert topology.parse("2xcpu:4") == ("2xcpu:4", "cpu", 8, None, 2)
     assert topology.parse("2xcpu:4").slice == "cpu:4"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert cli.main([*LIFT, "--topology", "v5e:4x4"]) == 3
-    assert "pip install 'daflow-jax[plan]'" in capsys.readouterr().err
+    for name, extra in (("v5e:4x4", "plan"), ("2xh100:8", "cuda12")):
+        assert cli.main([*LIFT, "--topology", name]) == 3
+        assert f"pip install 'daflow-jax[{extra}]'" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         cli.main([*LIFT, "--topology", "cpu:4", "--mesh", "fsdp:4"])
     assert "AXIS=SIZE" in capsys.readouterr().err
@@ -137,3 +138,17 @@ def test_a_tpu_slice_that_is_not_there(tmp_path, capsys, predict):
     over = {axis for row in found["collectives"] for axis in row["axes"]}
     assert over == ({"seq"} if predict else {"data", "seq"})  # clips of a prediction need no other
     assert "data=2,seq=2 (" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not topology.has_cuda(), reason="needs JAX's CUDA plugin")
+def test_gpus_that_are_not_there(tmp_path, capsys):
+    file = tmp_path / "plan.json"
+    more = ["--mesh", "dcn=2,fsdp=2", "--config.precision=bf16_mixed", *SMALL]
+    assert cli.main([*LIFT, "--topology", "2xh100:2", "--out", str(file), *more]) == 0
+    (found,) = json.loads(file.read_text())
+    assert found["memory"]["limit"] > 55 * 2**30 and found["memory"]["peak"] > 0
+    assert found["flops"]["compiled"] == pytest.approx(found["flops"]["analytic"], rel=0.2)
+    assert found["estimate"]["memory"] > 0
+    over = {axis for row in found["collectives"] for axis in row["axes"]}
+    assert over == {"dcn", "fsdp"}
