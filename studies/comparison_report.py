@@ -79,7 +79,7 @@ def run_report(args: argparse.Namespace) -> int:
     record = {"schema": 1, "conditions": found, "runs": runs}
     atomic.write_text(args.docs.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
     tables = "\n\n".join(_table(condition) for condition in found)
-    page.write(args.docs, "RAFT*, its controls and DA-Flow", tables)
+    page.fill(args.docs, "tables", tables)
     return 0
 
 

@@ -159,7 +159,7 @@ def main() -> int:
     text = page(args.out, args, names)
     print(text)
     if args.docs:
-        pages.write(args.docs, "The frame in the middle: flow, mask, refinement", text)
+        pages.fill(args.docs, "tables", text)
     return 0
 
 

@@ -6,8 +6,6 @@ from pathlib import Path
 from daflow_jax import errors
 from daflow_jax.io import atomic
 
-MARK = "<!-- tables -->\n"
-
 
 def path(text: str) -> Path:
     """Returns where a page lies, as the type of an argument; a folder is refused."""
@@ -36,9 +34,3 @@ def fill(path: Path, part: str, tables: str) -> None:
     if before and not found:
         before = before.rstrip("\n") + "\n\n"
     atomic.write_text(path, f"{before}{begin}{tables.rstrip()}\n{end}{after}")
-
-
-def write(path: Path, title: str, tables: str) -> None:
-    """Writes the page: its text above MARK, or `title` if it is new, then the tables."""
-    head = path.read_text(encoding="utf-8") if path.exists() else f"# {title}\n\n"
-    atomic.write_text(path, f"{head.partition(MARK)[0]}{MARK}\n{tables}\n")

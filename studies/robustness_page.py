@@ -40,7 +40,7 @@ def write(out: Path, page: Path) -> int:
         parts += _data(stored, data, colour, out, page)
     parts += _sparsification(stored, colour, page)
     tables = "\n\n".join(part.rstrip("\n") for part in parts)
-    pages.write(page, "Errors by corruption and severity", tables)
+    pages.fill(page, "tables", tables)
     return 0
 
 

@@ -38,7 +38,7 @@ def make(out: Path, exclude: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
 def write(docs: Path, text: str, record: dict[str, Any]) -> None:
     """Writes the tables behind the page's own words, and the numbers beside it."""
     atomic.write_text(docs.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
-    page.write(docs, "Features on degraded frames", text)
+    page.fill(docs, "tables", text)
 
 
 def gained(out: Path, gate: Gate) -> float | None:

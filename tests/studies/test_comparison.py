@@ -40,7 +40,7 @@ def out(tmp_path):
             folder.mkdir(parents=True)
             text = json.dumps(result(f"{arm}-{seed}", errors + shift))
             (folder / "combined-3.json").write_text(text)
-    (tmp_path / "page.md").write_text("# Head\n<!-- tables -->\nold\n")
+    (tmp_path / "page.md").write_text("# Head\n<!-- tables: begin -->\nold\n<!-- tables: end -->\ntail")
     return tmp_path
 
 
@@ -58,7 +58,7 @@ def test_report_tells_a_paired_gain_from_none(out):
     assert seeds[1] - seeds[0] == pytest.approx(0.2)
     assert arms["raft-star"]["epe"] == pytest.approx(np.mean(seeds))
     page = (out / "page.md").read_text()
-    assert page.startswith("# Head\n") and "old" not in page
+    assert page.startswith("# Head\n") and page.endswith("\ntail") and "old" not in page
     assert page.index("| better |") < page.index("| raft-star |")
 
 

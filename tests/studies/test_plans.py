@@ -11,7 +11,8 @@ def test_every_program_is_there_once_and_its_command_names_it():
     jobs = plans.jobs()
     names = [plans._name(job, trial.QUICK) for job in jobs]
     assert len(set(names)) == len(names)
-    assert {job.topology.partition(":")[0] for job in jobs} == {"v4", "v5e", "v5p", "v6e", "2xv5e"}
+    kinds = {job.topology.partition(":")[0] for job in jobs}
+    assert kinds == {"v4", "v5e", "v5p", "v6e", "2xv5e", "h100"}
     for job in jobs:
         words = plans.command(job).split()
         assert values.mesh(words[words.index("--mesh") + 1]) == job.mesh
