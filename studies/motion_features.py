@@ -23,17 +23,18 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from daflow_jax import api, errors, experiment
+from daflow_jax import api, errors, experiment, viz
 from daflow_jax.evaluate.readout import run as readouts
 from daflow_jax.evaluate.readout import sets
 from daflow_jax.experiment import config_file
-from daflow_jax.io import atomic
+from daflow_jax.io import atomic, image
 from daflow_jax.synthetic import scene
 from daflow_jax.train import loop
 from studies import kept_clips, page
 
 ROOT = Path(__file__).parents[1]
 POOL_SEED = 1000  # [choice] of the clips to learn from; no readout has it
+SHOWN = (0, 3, 5, 8)  # held-out frames of the picture
 JUDGED = 64  # clips for the figures of training
 METRICS = ("miou", "miou_small", "miou_large", "knn", "rank")
 UNTRAINED = {"train.steps": 1, "optimizer.lr": 0.0, "optimizer.warmup_steps": 0}
@@ -106,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--labelled", type=int, default=200, help="frames of a draw (200)")
     parser.add_argument("--draws", type=int, default=3, help="draws of them (3)")
     parser.add_argument("--set", default="shapes", help="of evaluate.readout (shapes)")
-    parser.add_argument("--docs", type=page.path, help="page to write")
+    parser.add_argument("--docs", type=page.path, help="page to write; a picture beside it")
     return parser
 
 
@@ -232,6 +233,24 @@ def report(args) -> None:
     text = table(rows, _arms(args))
     atomic.write_text(args.out / _part(args) / "table.json", json.dumps(rows, indent=1) + "\n")
     page.publish(text, args.out / _part(args), args.docs, _part(args))
+    if args.docs:
+        file = args.docs.with_name(f"{args.docs.stem}_{_part(args)}.jpg")
+        image.write_image(file, picture(args, list(rows)))
+
+
+def picture(args, names: list[str]) -> np.ndarray:
+    """Returns a row for each of some held-out frames: the frame, its classes, and those that the
+    readout of every arm calls there, of the first seed.
+    """
+    held = sets.get(_set(args))(max(SHOWN) + 1, (args.size, args.size), 0)
+    frames, classes = held.frames[list(SHOWN)], held.classes[list(SHOWN)]
+    columns = [frames, [viz.labels_overlay(*pair) for pair in zip(frames, classes, strict=True)]]
+    for name in names:
+        model = api.load(args.out / _part(args) / f"{name}-{args.seeds[0]}" / "export/last")
+        found = readouts.called(model, frames, _set(args), args.labelled, args.labelled)
+        columns.append([viz.labels_overlay(*pair) for pair in zip(frames, found, strict=True)])
+    twice = [[tile.repeat(2, 0).repeat(2, 1) for tile in row] for row in zip(*columns, strict=True)]
+    return viz.sheet(twice)
 
 
 def table(rows: Mapping[str, Mapping[str, list[float]]], arms: Mapping[str, Arm]) -> str:

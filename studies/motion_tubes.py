@@ -19,12 +19,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from matplotlib.figure import Figure
 
 from daflow_jax import api, errors, models
 from daflow_jax.io import atomic
 from daflow_jax.ops import object_tubes
 from daflow_jax.synthetic import host, scene
-from studies import page
+from studies import page, plots
 
 FRAMES, SIZE = 4, 64
 CLASSES = 7
@@ -43,6 +44,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.code
     page.publish(text, args.out, args.docs, "dora")
+    if args.docs:
+        plots.save(figure(rows), args.docs.with_name(f"{args.docs.stem}_dora.svg"))
     return 0
 
 
@@ -55,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, default=16, help="frames (16)")
     parser.add_argument("--clips", type=int, default=200, help="to measure on (200)")
     parser.add_argument("--dora", default="", help="model folder of a run of configs/dora")
-    parser.add_argument("--docs", type=page.path, help="page to write")
+    parser.add_argument("--docs", type=page.path, help="page to write; a figure beside it")
     return parser
 
 
@@ -166,6 +169,21 @@ def _overlaps(masks, instances, target) -> np.ndarray:
 
 def _iou(a, b) -> float:
     return float((a & b).sum() / max((a | b).sum(), 1))
+
+
+def figure(rows: dict[str, list[dict[str, list[float]]]]) -> Figure:
+    """Returns a panel for each network: IoU in per cent by frame, means over seeds."""
+    frames, names = range(FRAMES), list(next(iter(rows.values()))[0])
+    panels = [
+        plots.Panel(
+            network,
+            {x: (frames, 100 * np.mean([seed[x] for seed in seeds], 0)) for x in names},
+        )
+        for network, seeds in rows.items()
+    ]
+    labels = "frame", "IoU with the instance of frame 0, %"
+    colours = plots.colours(names)
+    return plots.small_multiples(panels, colours, columns=len(panels), labels=labels, log=False)
 
 
 def table(rows: dict[str, list[dict[str, list[float]]]]) -> str:

@@ -44,15 +44,36 @@ def readout(
     out: dict[str, Any] = {"rank": float(metrics.effective_rank(flat))}
     for draw in range(draws):
         given = make(train, size, test + draw * train)
-        maps, count = _maps(extract, given.frames), len(given.names)
-        layer = linear.train(jnp.asarray(maps), jnp.asarray(given.classes), count, draw, steps)
-        called = np.concatenate(
-            [linear.predict(layer, jnp.asarray(seen[k : k + 50]), size) for k in range(0, test, 50)]
-        )
-        scores = _scores(called, held) | {"knn": _knn(maps, given, seen, held, draw)}
+        maps = _maps(extract, given.frames)
+        labels = _called(maps, given, seen, size, draw, steps)
+        scores = _scores(labels, held) | {"knn": _knn(maps, given, seen, held, draw)}
         for key, value in scores.items():
             out.setdefault(key, []).append(value)
     return out
+
+
+def called(
+    extract: Extractor,
+    frames: np.ndarray,
+    name: str = "shapes",
+    train: int = 200,
+    first: int = 0,
+    steps: int = linear.STEPS,
+) -> np.ndarray:
+    """Returns the classes (n, h, w) that a linear layer on the features calls in frames
+    (n, h, w, 3); it is trained on `train` labelled frames of a set, from number `first` on.
+    """
+    size = frames.shape[1:3]
+    given = sets.get(name)(train, size, first)
+    maps = _maps(extract, given.frames)
+    return _called(maps, given, _maps(extract, frames), size, 0, steps)
+
+
+def _called(maps, given: sets.Labelled, seen, size, seed: int, steps: int) -> np.ndarray:
+    count = len(given.names)
+    layer = linear.train(jnp.asarray(maps), jnp.asarray(given.classes), count, seed, steps)
+    parts = [seen[k : k + 50] for k in range(0, len(seen), 50)]
+    return np.concatenate([linear.predict(layer, jnp.asarray(part), size) for part in parts])
 
 
 def _maps(extract, frames) -> np.ndarray:
