@@ -1,14 +1,16 @@
 """NVIDIA GPUs as XLA's compiler wants them described, so that it can work without one.
 
 Facts of the A100 SXM 80 GB, H100 SXM, H200 and B200 as OpenXLA keeps them (target_config/specs) and
-as NVIDIA's data sheets say. The compiler cannot try kernels without a GPU: it takes its first
-choice of each.
+as NVIDIA's data sheets say.
 """
 
 from typing import NamedTuple
 
 from daflow_jax.profiling import peak_rates
 
+# Kernels cannot be tried without a GPU, and tiles that nobody tried may not suit a product: it goes
+# to cuBLAS instead, which suits all.
+FLAGS = "--xla_gpu_autotune_level=0 --xla_gpu_enable_triton_gemm=false"
 # JAX takes this share of a GPU's memory unless XLA_PYTHON_CLIENT_MEM_FRACTION says otherwise
 SHARE = 0.75
 

@@ -94,7 +94,7 @@ def environment(topology: Topology) -> dict[str, str]:
         return ENVIRONMENT
     flag = f"--xla_force_host_platform_device_count={topology.devices}"
     if topology.kind in gpus.GPUS:
-        flag = "--xla_gpu_autotune_level=0"  # there is no GPU to try kernels on
+        flag = gpus.FLAGS
     flags = f"{os.environ.get('XLA_FLAGS', '')} {flag}"  # the last one counts
     return {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags.strip()}
 
