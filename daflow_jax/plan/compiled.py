@@ -37,7 +37,7 @@ def report(planned: Planned, chip: peak_rates.Chip | None, limit: float | None) 
     between = sum(x.bytes for x in exchanges if "dcn" in x.axes)
     return {
         "mesh": sizes,
-        "memory": _memory(compiled, planned.parts, limit),
+        "memory": _memory(compiled, planned, limit),
         "collectives": [row._asdict() for row in exchanges],
         "flops": counted,
         "estimate": roofline(
@@ -54,10 +54,14 @@ def report(planned: Planned, chip: peak_rates.Chip | None, limit: float | None) 
     }
 
 
-def _memory(compiled: Any, parts: dict[str, int], limit: float | None) -> dict[str, Any]:
-    """Returns bytes of one device; what is not an argument are activations and temporaries."""
-    on_cpu = limit is None  # whose compiler states no peak
-    peak = memory.program_bytes(compiled) if on_cpu else _peak(compiled)
+def _memory(compiled: Any, planned: Planned, limit: float | None) -> dict[str, Any]:
+    """Returns bytes of one device; what is not an argument are activations and temporaries.
+
+    A TPU's compiler states the peak. On others a program takes all its temporaries at once.
+    """
+    on_tpu = planned.mesh.devices.flat[0].platform == "tpu"
+    peak = _peak(compiled) if on_tpu else memory.program_bytes(compiled)
+    parts = planned.parts
     return {"limit": limit, "peak": peak, **parts, "other": peak - sum(parts.values())}
 
 
