@@ -113,3 +113,9 @@ def of_maps(maps: Mapping[str, Callable[[Any, Any], Any]], default: tuple[str, .
         build=build,
         untrained=untrained,
     )
+
+
+# What a network of kind `features` returns.
+FEATURES = of_maps(
+    {"features": lambda module, frames: module(frames[None])[0]}, default=("features",)
+)

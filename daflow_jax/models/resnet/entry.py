@@ -16,4 +16,5 @@ RESNET = Entry(
     module="daflow_jax.models.resnet.model:ResNet",
     presets=VARIANTS,
     example=example,
+    taps="daflow_jax.models.taps:FEATURES",
 )

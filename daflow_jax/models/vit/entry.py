@@ -22,5 +22,6 @@ VIT = Entry(
     module="daflow_jax.models.vit.model:ViT",
     presets=VARIANTS,
     example=example,
+    taps="daflow_jax.models.taps:FEATURES",
     mesh_limits=mesh_limits,
 )

@@ -22,5 +22,6 @@ VIT_KEYS = Entry(
     module="daflow_jax.models.vit_keys.model:ViTKeys",
     presets=VARIANTS,
     example=example,
+    taps="daflow_jax.models.taps:FEATURES",
     mesh_limits=mesh_limits,
 )
