@@ -40,7 +40,9 @@ def out(tmp_path):
             folder.mkdir(parents=True)
             text = json.dumps(result(f"{arm}-{seed}", errors + shift))
             (folder / "combined-3.json").write_text(text)
-    (tmp_path / "page.md").write_text("# Head\n<!-- tables: begin -->\nold\n<!-- tables: end -->\ntail")
+    (tmp_path / "page.md").write_text(
+        "# Head\n<!-- tables: begin -->\nold\n<!-- tables: end -->\ntail"
+    )
     return tmp_path
 
 
