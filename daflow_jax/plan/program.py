@@ -111,7 +111,7 @@ def predict(
         args,
         mesh,
         {"parameters": _share(like), "batch": _share(clips)},
-        flops.count(alone, *_bare(args)),
+        flops.needed(alone, *_bare(args)),
         sequences(model, *shape[1:4]),
     )
 

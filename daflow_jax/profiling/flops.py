@@ -29,6 +29,11 @@ def count(function: Callable[..., Any], *args: Any) -> float:
     return count_jaxpr(jax.make_jaxpr(function)(*args))
 
 
+def needed(function: Callable[..., Any], *args: Any) -> float:
+    """Returns what `count` does, without what no result needs and compilers leave out."""
+    return count_jaxpr(alive(jax.make_jaxpr(function)(*args)))
+
+
 def count_jaxpr(jaxpr: Jaxpr, kernels_only: bool = False) -> float:
     """Returns the FLOPs of a traced program as `count` does, or those of its Pallas kernels."""
     return float(_Counter(kernels_only).jaxpr(jaxpr))

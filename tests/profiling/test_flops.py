@@ -14,6 +14,7 @@ from daflow_jax.models.dit4sr.config import DiTConfig
 from daflow_jax.models.dit4sr.model import DiT
 from daflow_jax.models.vae.config import VAEConfig
 from daflow_jax.models.vae.model import VAE
+from daflow_jax.ops import conv as conv_ops
 from daflow_jax.profiling import flops, peak_rates
 
 Shape = jax.ShapeDtypeStruct
@@ -70,6 +71,17 @@ def test_what_no_output_needs_is_left_out_of_what_is_alive():
 
     traced = jax.jit(wasteful).trace(f32(8, 8)).jaxpr
     assert flops.count_jaxpr(traced) == 3 * flops.count_jaxpr(flops.alive(traced))
+
+
+def test_what_no_result_needs_is_left_out():
+    x, kernel = f32(2, 16, 16, 4), f32(3, 3, 4, 8)
+
+    def loss(kernel, x):
+        return jnp.square(conv_ops.conv2d(x, kernel)).sum()
+
+    forward, gradient = flops.needed(loss, kernel, x), jax.grad(loss)
+    assert flops.needed(gradient, kernel, x) == pytest.approx(2 * forward, rel=0.25)
+    assert flops.count(gradient, kernel, x) > 1.4 * flops.needed(gradient, kernel, x)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
