@@ -27,7 +27,7 @@ def add_parser(subparsers) -> None:
             "--config.train.batch_size=64",
             "daflow plan --config configs/daflow/lift_base.py --topology 2xv5e:4x4 "
             "--mesh dcn=2,fsdp=16",
-            "daflow plan --config configs/daflow/flow_base.py --topology h100:8 --mesh fsdp=8",
+            "daflow plan --config configs/daflow/flow_base.py --topology h100:4 --mesh fsdp=4",
             "daflow plan --config configs/daflow/flow_base.py --topology v5e:4x4 "
             "--predict 1080x1920 --mesh data=2,seq=8 --out plan.json",
         ),

@@ -22,7 +22,8 @@ def test_what_a_network_of_features_returns_is_its_tap(name):
 
 
 @pytest.mark.slow
-def test_learned_features_are_analysed(tmp_path, capsys):
+def test_learned_features_are_analysed(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the command writes
     config = models.preset("resnet-nano")
     variables = calls.init(models.build(config), jax.random.key(0))
     pretrained.save(tmp_path / "encoder", config, variables, name="encoder")
